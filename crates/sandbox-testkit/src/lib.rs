@@ -1,0 +1,11 @@
+#![doc = include_str!("../README.md")]
+
+mod clock;
+mod fake;
+mod lock;
+
+pub use clock::ManualClock;
+pub use fake::{
+    Call, FAKE_IMAGE, FakeDaemon, FakeHost, FakeNetwork, FakeRuntime, FakeSandboxInfo, FakeService,
+    Fault, Faults, LoggedCall, MAX_LOGGED_CALLS, ScriptContext, When, everything,
+};
