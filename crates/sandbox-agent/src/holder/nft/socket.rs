@@ -1,0 +1,107 @@
+//! The netlink socket: one transaction or dump each, so that no stale answer is ever read.
+
+use std::io::{self, Read};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::batch::{Batch, SUBSYSTEM};
+
+const NETLINK_NETFILTER: i32 = 12;
+const ERROR: u16 = 2;
+const DONE: u16 = 3;
+/// Far above what a transaction or a page of a dump takes.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+fn open() -> io::Result<Socket> {
+    let socket = Socket::new(
+        Domain::from(libc::AF_NETLINK),
+        Type::RAW,
+        Some(Protocol::from(NETLINK_NETFILTER)),
+    )?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    Ok(socket)
+}
+
+/// Carries out `batch`. On an error nothing of it is in force.
+pub(crate) fn commit(batch: Batch) -> io::Result<()> {
+    let (bytes, last) = batch.finish();
+    let socket = open()?;
+    // The whole batch is one datagram; answers quote the messages they are about. The kernel
+    // doubles and may clamp these, and refuses a datagram that does not fit.
+    socket.set_send_buffer_size(bytes.len().max(1 << 18))?;
+    socket.set_recv_buffer_size(bytes.len().max(1 << 20))?;
+    socket.send(&bytes)?;
+    loop {
+        for message in receive(&socket)? {
+            if message.kind != ERROR {
+                continue;
+            }
+            let code = message.body.get(..4).and_then(|code| code.try_into().ok());
+            let code = code.map_or(-libc::EPROTO, i32::from_ne_bytes);
+            if code != 0 {
+                return Err(io::Error::from_raw_os_error(-code));
+            }
+            if message.sequence == last {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Sends one dump request and returns the attributes of every answer of type `kind`.
+pub(crate) fn dump(request: &[u8], kind: u16) -> io::Result<Vec<Vec<u8>>> {
+    const FAMILY_HEADER: usize = 4;
+    let socket = open()?;
+    socket.send(request)?;
+    let mut found = Vec::new();
+    loop {
+        for message in receive(&socket)? {
+            match message.kind {
+                DONE => return Ok(found),
+                ERROR => {
+                    let code = message.body.get(..4).and_then(|code| code.try_into().ok());
+                    let code = code.map_or(-libc::EPROTO, i32::from_ne_bytes);
+                    return Err(io::Error::from_raw_os_error(-code));
+                }
+                other if other == SUBSYSTEM << 8 | kind => {
+                    found.extend(message.body.get(FAMILY_HEADER..).map(<[u8]>::to_vec));
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+struct Message {
+    kind: u16,
+    sequence: u32,
+    body: Vec<u8>,
+}
+
+fn receive(socket: &Socket) -> io::Result<Vec<Message>> {
+    let mut buffer = vec![0; 1 << 16];
+    let mut reader = socket;
+    let length = reader.read(&mut buffer)?;
+    buffer.truncate(length);
+    let (mut rest, mut messages) = (&buffer[..], Vec::new());
+    while let Some((message, length)) = split(rest) {
+        messages.push(message);
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    if messages.is_empty() {
+        return Err(io::Error::from_raw_os_error(libc::EPROTO));
+    }
+    Ok(messages)
+}
+
+fn split(bytes: &[u8]) -> Option<(Message, usize)> {
+    const HEADER: usize = 16;
+    let length = u32::from_ne_bytes(bytes.get(..4)?.try_into().ok()?) as usize;
+    let message = Message {
+        kind: u16::from_ne_bytes(bytes.get(4..6)?.try_into().ok()?),
+        sequence: u32::from_ne_bytes(bytes.get(8..12)?.try_into().ok()?),
+        body: bytes.get(HEADER..length)?.to_vec(),
+    };
+    Some((message, length.next_multiple_of(4)))
+}

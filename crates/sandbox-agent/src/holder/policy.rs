@@ -1,0 +1,264 @@
+//! The policy in force, and the only place that changes it.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use sandbox_core::Timestamp;
+use sandbox_core::egress::{
+    Destination, DomainName, EgressPolicy, EgressRules, Environment, Explanation, PacketFilter,
+    ScopedPolicy,
+};
+
+use super::devices;
+use super::dns::denials::Denials;
+use super::nft::batch::Batch;
+use super::nft::dump::{Count, take_counters};
+use super::nft::socket;
+use super::ruleset::{Features, INET, NETDEV, Plan};
+use super::sets::Sets;
+
+/// How long the policy remembers what a name resolved to, at least and at most; the kernel forgets
+/// an address after its record's time to live unless it is in use.
+const REMEMBER: Duration = Duration::from_secs(3600);
+const SHORTEST: Duration = Duration::from_secs(30);
+
+/// The namespace's policy. The kernel's rules and this are changed together or not at all.
+#[derive(Debug)]
+pub(super) struct Policy {
+    features: Features,
+    mark: u32,
+    started: Instant,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    scoped: ScopedPolicy,
+    upstreams: Vec<SocketAddr>,
+    devices: Vec<String>,
+    counters: BTreeMap<String, Count>,
+    denials: Denials,
+}
+
+impl Policy {
+    /// Loads *deny everything but loopback*, with as much as this kernel can do.
+    pub(super) fn close() -> io::Result<Self> {
+        let devices = devices::list()?;
+        let mark = random_mark()?;
+        let scoped = ScopedPolicy::new(EgressRules::deny_all(), Environment::namespace());
+        let mut refused = io::Error::from_raw_os_error(libc::EOPNOTSUPP);
+        for features in [(true, true), (true, false), (false, true), (false, false)] {
+            let features = Features {
+                link: features.0,
+                reject: features.1,
+            };
+            match socket::commit(batch(&scoped, &[], &devices, mark, features)) {
+                Ok(()) => {
+                    return Ok(Self {
+                        features,
+                        mark,
+                        started: Instant::now(),
+                        state: Mutex::new(State {
+                            scoped,
+                            upstreams: Vec::new(),
+                            devices,
+                            counters: BTreeMap::new(),
+                            denials: Denials::default(),
+                        }),
+                    });
+                }
+                Err(error) if missing(&error) => refused = error,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(refused)
+    }
+
+    /// What this kernel can do.
+    pub(super) fn features(&self) -> Features {
+        self.features
+    }
+
+    /// What the resolver's own packets carry.
+    pub(super) fn mark(&self) -> u32 {
+        self.mark
+    }
+
+    /// The interfaces filtered now.
+    pub(super) fn devices(&self) -> Vec<String> {
+        self.lock().devices.clone()
+    }
+
+    /// Where the resolver asks.
+    pub(super) fn upstreams(&self) -> Vec<SocketAddr> {
+        self.lock().upstreams.clone()
+    }
+
+    /// Replaces the policy in one transaction. On an error the old one stays in force.
+    pub(super) fn set(
+        &self,
+        rules: EgressRules,
+        mut environment: Environment,
+        upstreams: Vec<SocketAddr>,
+    ) -> io::Result<()> {
+        // Loopback of a namespace is the namespace's.
+        environment.own_loopback = true;
+        let devices = devices::list()?;
+        let mut state = self.lock();
+        let mut learned = state.scoped.learned.clone();
+        learned.expire(self.now());
+        learned.retain_allowed(&rules, &environment);
+        let scoped = ScopedPolicy {
+            rules,
+            environment,
+            learned,
+        };
+        let batch = batch(&scoped, &upstreams, &devices, self.mark, self.features);
+        // Replacing the tables resets the counters.
+        self.collect(&mut state)?;
+        socket::commit(batch)?;
+        state.scoped = scoped;
+        state.upstreams = upstreams;
+        state.devices = devices;
+        Ok(())
+    }
+
+    /// Whether `name` may be looked up; a refusal is remembered.
+    pub(super) fn may_look_up(&self, name: &DomainName) -> bool {
+        let mut state = self.lock();
+        let lookup = Destination::Lookup(name.clone());
+        let allowed = state.scoped.decide(&lookup).is_allowed();
+        if !allowed {
+            state.denials.push(name);
+        }
+        allowed
+    }
+
+    /// Opens what `name` resolved to, before anyone is told the answer. Addresses that no
+    /// name may open are left out.
+    pub(super) fn learn(
+        &self,
+        name: &DomainName,
+        answers: &[(IpAddr, Duration)],
+    ) -> io::Result<()> {
+        let mut state = self.lock();
+        // The policy may have changed while the answer was on its way.
+        if state.scoped.rules.matching_domain(name).is_none() {
+            return Ok(());
+        }
+        let now = self.now();
+        let mut batch = Batch::new();
+        let State {
+            scoped, devices, ..
+        } = &mut *state;
+        scoped.learned.expire(now);
+        let mut news = false;
+        for (address, time_to_live) in answers {
+            let until = now.plus(REMEMBER);
+            let taken = scoped
+                .learned
+                .learn(&scoped.environment, name, *address, until);
+            if taken.is_err() {
+                continue;
+            }
+            news = true;
+            let millis = (*time_to_live).clamp(SHORTEST, REMEMBER).as_millis();
+            let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+            Sets::new(&mut batch, INET).learn(*address, millis);
+            if self.features.link && !devices.is_empty() {
+                Sets::new(&mut batch, NETDEV).learn(*address, millis);
+            }
+        }
+        if news { socket::commit(batch) } else { Ok(()) }
+    }
+
+    /// Every counter since the start.
+    pub(super) fn counters(&self) -> io::Result<BTreeMap<String, Count>> {
+        let mut state = self.lock();
+        self.collect(&mut state)?;
+        Ok(state.counters.clone())
+    }
+
+    /// Names refused since the last call, and how many more there were.
+    pub(super) fn take_denials(&self) -> Denials {
+        std::mem::take(&mut self.lock().denials)
+    }
+
+    /// What names resolved to, with the seconds it is remembered for.
+    pub(super) fn learned(&self) -> Vec<(IpAddr, String, u64)> {
+        let (state, now) = (self.lock(), self.now());
+        let learned = state.scoped.learned.iter();
+        learned
+            .filter(|(_, _, expires)| *expires > now)
+            .map(|(address, name, expires)| {
+                (address, name.to_string(), expires.since(now).as_secs())
+            })
+            .collect()
+    }
+
+    /// Which rule decides about `destination`.
+    pub(super) fn explain(&self, destination: &Destination) -> Explanation {
+        self.lock().scoped.explain(destination)
+    }
+
+    fn collect(&self, state: &mut State) -> io::Result<()> {
+        let mut counts = take_counters(INET)?;
+        if self.features.link && !state.devices.is_empty() {
+            counts.extend(take_counters(NETDEV)?);
+        }
+        for (name, count) in counts {
+            let sum = state.counters.entry(name).or_default();
+            sum.packets = sum.packets.saturating_add(count.packets);
+            sum.bytes = sum.bytes.saturating_add(count.bytes);
+        }
+        Ok(())
+    }
+
+    /// Time since the start, which no one can set.
+    fn now(&self) -> Timestamp {
+        Timestamp::EPOCH.plus(self.started.elapsed())
+    }
+
+    /// A panic elsewhere leaves a state that is whole: it is only assigned after the kernel agreed.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn batch(
+    scoped: &ScopedPolicy,
+    upstreams: &[SocketAddr],
+    devices: &[String],
+    mark: u32,
+    features: Features,
+) -> Batch {
+    let plan = Plan {
+        filter: &PacketFilter::compile(&scoped.rules, &scoped.environment),
+        environment: &scoped.environment,
+        learned: &scoped.learned,
+        upstreams,
+        mark,
+        devices,
+        features,
+    };
+    plan.batch()
+}
+
+/// How kernels say that they lack a hook or an expression.
+fn missing(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EOPNOTSUPP | libc::ENOENT | libc::EAFNOSUPPORT | libc::EPROTONOSUPPORT)
+    )
+}
+
+/// Not zero, and not to be guessed: since Linux 5.17 CAP_NET_RAW may set marks too.
+fn random_mark() -> io::Result<u32> {
+    let mut bytes = [0; 4];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(u32::from_ne_bytes(bytes) | 1)
+}

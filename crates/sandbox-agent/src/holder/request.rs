@@ -1,0 +1,236 @@
+//! Requests, and what they are answered with.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use sandbox_core::egress::{Destination, EgressRules, Environment, Protocol};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::policy::Policy;
+
+/// The most upstream resolvers a policy may name.
+const MAX_UPSTREAMS: usize = 8;
+/// The most ranges of each kind an environment may have.
+const MAX_RANGES: usize = 1024;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Request {
+    id: u64,
+    set_policy: Option<SetPolicy>,
+    stats: Option<Nothing>,
+    learned: Option<Nothing>,
+    denials: Option<Nothing>,
+    explain: Option<Explain>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SetPolicy {
+    rules: EgressRules,
+    #[serde(default)]
+    environment: Environment,
+    #[serde(default)]
+    dns_upstreams: Vec<Upstream>,
+}
+
+/// `9.9.9.9` or `9.9.9.9:53`.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Upstream {
+    Socket(SocketAddr),
+    Address(IpAddr),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Explain {
+    address: Option<IpAddr>,
+    #[serde(default)]
+    protocol: Option<String>,
+    #[serde(default)]
+    port: u16,
+    lookup: Option<String>,
+}
+
+/// The answer to one line.
+pub(super) fn answer(line: &[u8], policy: &Policy) -> Value {
+    let request: Request = match serde_json::from_slice(line) {
+        Ok(request) => request,
+        Err(error) => return json!({"id": id_of(line), "error": error.to_string()}),
+    };
+    let id = request.id;
+    match carry_out(request, policy) {
+        Ok(value) => json!({"id": id, "ok": value}),
+        Err(message) => json!({"id": id, "error": message}),
+    }
+}
+
+/// The id of a request that is otherwise refused, where it can be told.
+fn id_of(line: &[u8]) -> Option<u64> {
+    let value: Value = serde_json::from_slice(line).ok()?;
+    value.get("id")?.as_u64()
+}
+
+fn carry_out(request: Request, policy: &Policy) -> Result<Value, String> {
+    match request {
+        Request {
+            set_policy: Some(set),
+            stats: None,
+            learned: None,
+            denials: None,
+            explain: None,
+            ..
+        } => set_policy(set, policy),
+        Request {
+            set_policy: None,
+            stats: Some(Nothing {}),
+            learned: None,
+            denials: None,
+            explain: None,
+            ..
+        } => stats(policy),
+        Request {
+            set_policy: None,
+            stats: None,
+            learned: Some(Nothing {}),
+            denials: None,
+            explain: None,
+            ..
+        } => Ok(learned(policy)),
+        Request {
+            set_policy: None,
+            stats: None,
+            learned: None,
+            denials: Some(Nothing {}),
+            explain: None,
+            ..
+        } => Ok(denials(policy)),
+        Request {
+            set_policy: None,
+            stats: None,
+            learned: None,
+            denials: None,
+            explain: Some(explain),
+            ..
+        } => {
+            let explanation = policy.explain(&destination(explain)?);
+            serde_json::to_value(explanation).map_err(|error| error.to_string())
+        }
+        _ => Err("a request is exactly one of set_policy, stats, learned, denials, explain".into()),
+    }
+}
+
+fn set_policy(set: SetPolicy, policy: &Policy) -> Result<Value, String> {
+    let environment = &set.environment;
+    let ranges = [
+        ("own", environment.own.len()),
+        ("host", environment.host.len()),
+        ("gateway", environment.gateway.len()),
+        ("neighbours", environment.neighbours.len()),
+        ("open", environment.open.len()),
+    ];
+    if let Some((field, _)) = ranges.iter().find(|(_, length)| *length > MAX_RANGES) {
+        return Err(format!(
+            "environment.{field} has more than {MAX_RANGES} entries"
+        ));
+    }
+    if set.dns_upstreams.len() > MAX_UPSTREAMS {
+        return Err(format!(
+            "dns_upstreams has more than {MAX_UPSTREAMS} entries"
+        ));
+    }
+    let upstreams = set.dns_upstreams.iter().map(|upstream| match upstream {
+        Upstream::Socket(socket) => *socket,
+        Upstream::Address(address) => SocketAddr::new(*address, 53),
+    });
+    policy
+        .set(set.rules, set.environment, upstreams.collect())
+        .map_err(|error| format!("the policy was not loaded, the old one is in force: {error}"))?;
+    Ok(json!({"link": policy.features().link, "devices": policy.devices()}))
+}
+
+fn stats(policy: &Policy) -> Result<Value, String> {
+    let counters = policy.counters().map_err(|error| error.to_string())?;
+    let denied = counters.iter().filter(|(name, _)| is_denial(name));
+    let denied: u64 = denied.map(|(_, count)| count.packets).sum();
+    let seen: BTreeMap<_, _> = counters
+        .iter()
+        .filter(|(_, count)| count.packets > 0)
+        .collect();
+    Ok(json!({"packets": seen, "denied": denied}))
+}
+
+/// Counters of what the sandbox tried and may not.
+fn is_denial(counter: &str) -> bool {
+    const DENYING: [&str; 9] = [
+        "mapped_on_wire",
+        "protected",
+        "deny_cidrs",
+        "default",
+        "resolver",
+        "source_route",
+        "arp",
+        "frame",
+        "spoofed",
+    ];
+    match counter.split_once('_') {
+        Some(("output" | "link", rest)) => DENYING.contains(&rest),
+        _ => false,
+    }
+}
+
+fn learned(policy: &Policy) -> Value {
+    let addresses: Vec<Value> = policy
+        .learned()
+        .into_iter()
+        .map(|(address, name, seconds)| {
+            json!({"address": address, "name": name, "seconds": seconds})
+        })
+        .collect();
+    json!({"addresses": addresses})
+}
+
+fn denials(policy: &Policy) -> Value {
+    let denials = policy.take_denials();
+    json!({"names": denials.names(), "dropped": denials.dropped()})
+}
+
+fn destination(explain: Explain) -> Result<Destination, String> {
+    let protocol = match explain.protocol.as_deref() {
+        Some("udp") => Protocol::Udp(explain.port),
+        Some("icmp") => Protocol::Icmp,
+        None | Some("tcp") => Protocol::Tcp(explain.port),
+        Some(other) => return Err(format!("protocol {other:?} is none of tcp, udp, icmp")),
+    };
+    match (explain.address, explain.lookup) {
+        (Some(address), None) => Ok(Destination::address(address, protocol)),
+        (None, Some(name)) => Destination::lookup(&name).map_err(|error| error.to_string()),
+        _ => Err("explain takes an address or a lookup".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_refusals_of_what_the_sandbox_sent_are_denials() {
+        assert!(is_denial("output_default"));
+        assert!(is_denial("link_source_route"));
+        assert!(!is_denial("output_allow_all"));
+        assert!(!is_denial("input_unsolicited"));
+        assert!(!is_denial("input_default"));
+    }
+
+    #[test]
+    fn an_id_is_found_in_a_request_that_is_refused() {
+        assert_eq!(id_of(br#"{"id":7,"set_polcy":{}}"#), Some(7));
+        assert_eq!(id_of(br#"{"id":"#), None);
+    }
+}

@@ -1,0 +1,388 @@
+//! From a policy to one nf_tables transaction.
+//!
+//! Two tables. `inet sandbox` judges what programs send (and answers a refusal so that they learn
+//! of it at once), lets in only answers to what is still allowed, and forwards nothing. `netdev
+//! sandbox` judges frames on their way to each interface, which is the one place that packet
+//! sockets cannot walk past.
+//!
+//! Every packet is judged, in its connection's original direction and again for each
+//! answer that comes back: no "established" short cut, so that a new policy cuts open connections
+//! it does not allow. New connections from outside are dropped; the sandbox is reached through
+//! its agent.
+
+use std::net::{IpAddr, SocketAddr};
+
+use sandbox_core::egress::{
+    Environment, FilterClass, FilterRule, LearnedAddresses, Matcher, PacketFilter, Transport,
+    Verdict,
+};
+
+use super::nft::batch::{Batch, Hook, Table};
+use super::nft::expression::{Base, ESTABLISHED, End, Meta, RELATED, Rule};
+use super::nft::interval::{Family, intervals};
+use super::sets::Sets;
+
+mod link;
+
+/// Judges programs' packets, by the IP stack's hooks.
+pub(super) const INET: Table = Table {
+    family: 1,
+    name: "sandbox",
+};
+/// Judges frames, by the interfaces' egress hooks.
+pub(super) const NETDEV: Table = Table {
+    family: 5,
+    name: "sandbox",
+};
+
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+const ICMP: u8 = 1;
+const ICMPV6: u8 = 58;
+/// What a connection to a learned address gets each time it sends.
+pub(super) const IN_USE_MILLIS: u64 = 600_000;
+/// Docker's resolver, which lives on this loopback in user-defined networks and would resolve any
+/// name for the sandbox.
+const EMBEDDED_RESOLVER: [u8; 4] = [127, 0, 0, 11];
+
+const CLASSES: [FilterClass; 8] = [
+    FilterClass::OwnLoopback,
+    FilterClass::MappedOnWire,
+    FilterClass::Protected,
+    FilterClass::DenyCidrs,
+    FilterClass::AllowAll,
+    FilterClass::AllowCidrs,
+    FilterClass::AllowDomains,
+    FilterClass::Default,
+];
+
+/// What this kernel can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub(super) struct Features {
+    /// Egress hooks on interfaces: without them packet sockets (CAP_NET_RAW) walk past the policy.
+    pub(super) link: bool,
+    /// Refusals are answered; without it they are dropped and programs wait for a timeout.
+    pub(super) reject: bool,
+}
+
+/// Everything a transaction is made from.
+#[derive(Debug)]
+pub(super) struct Plan<'a> {
+    pub(super) filter: &'a PacketFilter,
+    pub(super) environment: &'a Environment,
+    pub(super) learned: &'a LearnedAddresses,
+    pub(super) upstreams: &'a [SocketAddr],
+    /// What the resolver's own packets carry.
+    pub(super) mark: u32,
+    /// The interfaces but loopback.
+    pub(super) devices: &'a [String],
+    pub(super) features: Features,
+}
+
+impl Plan<'_> {
+    /// The transaction that puts this plan in the place of whatever is loaded.
+    pub(super) fn batch(&self) -> Batch {
+        let mut batch = Batch::new();
+        self.inet(&mut batch);
+        if self.features.link && !self.devices.is_empty() {
+            self.link(&mut batch);
+        }
+        batch
+    }
+
+    fn inet(&self, batch: &mut Batch) {
+        batch.replace_table(INET);
+        self.sets(batch, INET);
+        for class in CLASSES {
+            batch.counter(INET, &Side::Output.counter(class));
+            batch.counter(INET, &Side::Input.counter(class));
+        }
+        for name in [
+            "output_resolver",
+            "output_source_route",
+            "input_unsolicited",
+        ] {
+            batch.counter(INET, name);
+        }
+        self.refusals(batch);
+        for (chain, number) in [("input", 1), ("forward", 2), ("output", 3)] {
+            let hook = Hook {
+                number,
+                priority: 0,
+                devices: &[],
+            };
+            batch.chain(INET, chain, Some(hook));
+        }
+        batch.chain(INET, "answers", None);
+        self.output(batch);
+        self.input(batch);
+    }
+
+    /// Sets are a table's own, so each table gets them all.
+    fn sets(&self, batch: &mut Batch, table: Table) {
+        let mut sets = Sets::new(batch, table);
+        for (index, rule) in self.filter.rules().iter().enumerate() {
+            sets.for_rule(index, rule);
+        }
+        sets.learned(self.learned, IN_USE_MILLIS);
+        sets.neighbour_discovery(self.environment);
+        sets.own(self.environment);
+        sets.arp(self.environment, self.upstreams);
+    }
+
+    /// One chain per class: count, then tell the program.
+    fn refusals(&self, batch: &mut Batch) {
+        for class in CLASSES {
+            let chain = refusal(class);
+            batch.chain(INET, &chain, None);
+            let count = Rule::new().count(&Side::Output.counter(class));
+            batch.rule(INET, &chain, count);
+            if self.features.reject {
+                let reset = transport(Rule::new(), TCP).end(End::Reset);
+                batch.rule(INET, &chain, reset);
+                batch.rule(INET, &chain, Rule::new().end(End::Prohibited));
+            } else {
+                batch.rule(INET, &chain, Rule::new().end(End::Drop));
+            }
+        }
+    }
+
+    fn output(&self, batch: &mut Batch) {
+        let side = Side::Output;
+        let rule = side
+            .family(named(Meta::OutputName, "lo"), Family::V4)
+            .load(Base::Network, 16, 4)
+            .equals(&EMBEDDED_RESOLVER)
+            .load_meta(Meta::Mark)
+            .differs(&self.mark.to_ne_bytes())
+            .count("output_resolver")
+            .end(End::Drop);
+        batch.rule(INET, "output", rule);
+        let loopback = named(Meta::OutputName, "lo").end(End::Accept);
+        batch.rule(INET, "output", loopback);
+        self.common_out(batch, side);
+    }
+
+    /// What holds for programs' packets and for frames alike.
+    fn common_out(&self, batch: &mut Batch, side: Side) {
+        let (table, chain) = side.place();
+        for rule in group_reports(side).into_iter().chain(source_routes(side)) {
+            batch.rule(table, chain, rule);
+        }
+        self.upstream_rules(batch, side);
+        let discovery = discovery(side, "nd_sent")
+            .load(Base::Network, 24, 16)
+            .in_set("nd_to");
+        batch.rule(table, chain, discovery.end(End::Accept));
+        self.filter_rules(batch, side);
+    }
+
+    fn input(&self, batch: &mut Batch) {
+        let rule = |batch: &mut Batch, rule| batch.rule(INET, "input", rule);
+        rule(batch, named(Meta::InputName, "lo").end(End::Accept));
+        rule(
+            batch,
+            discovery(Side::Input, "nd_received").end(End::Accept),
+        );
+        let answers = Rule::new().replying(ESTABLISHED | RELATED);
+        rule(batch, answers.end(End::Jump("answers")));
+        let unsolicited = Rule::new().count("input_unsolicited").end(End::Drop);
+        rule(batch, unsolicited);
+        self.upstream_rules(batch, Side::Input);
+        // Errors about a connection come from any router on its way.
+        for protocol in [ICMP, ICMPV6] {
+            let errors = transport(Rule::new().replying(RELATED), protocol);
+            batch.rule(INET, "answers", errors.end(End::Accept));
+        }
+        self.filter_rules(batch, Side::Input);
+    }
+
+    /// The resolver's own traffic: what the sandbox sends does not carry the mark.
+    fn upstream_rules(&self, batch: &mut Batch, side: Side) {
+        let (table, chain) = side.place();
+        for upstream in self.upstreams {
+            let (family, address) = key(upstream.ip());
+            for protocol in [UDP, TCP] {
+                let mut rule = side.family(Rule::new(), family);
+                if side != Side::Input {
+                    rule = rule.load_meta(Meta::Mark).equals(&self.mark.to_ne_bytes());
+                }
+                rule = side.address(rule, family).equals(&address);
+                rule = side.port(transport(rule, protocol));
+                let rule = rule.equals(&upstream.port().to_be_bytes()).end(End::Accept);
+                batch.rule(table, chain, rule);
+            }
+        }
+    }
+
+    fn filter_rules(&self, batch: &mut Batch, side: Side) {
+        let (table, chain) = side.place();
+        for (index, filter_rule) in self.filter.rules().iter().enumerate() {
+            for rule in encode(side, index, filter_rule) {
+                batch.rule(table, chain, rule);
+            }
+        }
+    }
+}
+
+/// Where a rule is carried out, and which end of a packet is the remote one there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Output,
+    Input,
+    Link,
+}
+
+impl Side {
+    fn place(self) -> (Table, &'static str) {
+        match self {
+            Self::Output => (INET, "output"),
+            Self::Input => (INET, "answers"),
+            Self::Link => (NETDEV, "egress"),
+        }
+    }
+
+    fn counter(self, class: FilterClass) -> String {
+        let side = match self {
+            Self::Output => "output",
+            Self::Input => "input",
+            Self::Link => "link",
+        };
+        format!("{side}_{}", class.as_str())
+    }
+
+    fn family(self, rule: Rule, family: Family) -> Rule {
+        match (self, family) {
+            (Self::Output | Self::Input, Family::V4) => rule.load_meta(Meta::Family).equals(&[2]),
+            (Self::Output | Self::Input, Family::V6) => rule.load_meta(Meta::Family).equals(&[10]),
+            (Self::Link, Family::V4) => rule.load_meta(Meta::Protocol).equals(&link::IPV4),
+            (Self::Link, Family::V6) => rule.load_meta(Meta::Protocol).equals(&link::IPV6),
+        }
+    }
+
+    /// Loads the remote address.
+    fn address(self, rule: Rule, family: Family) -> Rule {
+        let offset = match (self, family) {
+            (Self::Input, Family::V4) => 12,
+            (Self::Input, Family::V6) => 8,
+            (Self::Output | Self::Link, Family::V4) => 16,
+            (Self::Output | Self::Link, Family::V6) => 24,
+        };
+        let width = if family == Family::V4 { 4 } else { 16 };
+        rule.load(Base::Network, offset, width)
+    }
+
+    /// Loads the remote port.
+    fn port(self, rule: Rule) -> Rule {
+        let offset = if self == Self::Input { 0 } else { 2 };
+        rule.load(Base::Transport, offset, 2)
+    }
+}
+
+fn encode(side: Side, index: usize, rule: &FilterRule) -> Vec<Rule> {
+    match &rule.to {
+        Matcher::Any => vec![finish(side, index, rule, Rule::new())],
+        Matcher::Nets { nets, except } => Family::BOTH
+            .into_iter()
+            .filter(|family| !intervals(nets, *family).is_empty())
+            .map(|family| {
+                let mut encoded = side.address(side.family(Rule::new(), family), family);
+                encoded = encoded.in_set(&Sets::nets(index, family));
+                if !intervals(except, family).is_empty() {
+                    encoded = encoded.not_in_set(&Sets::except(index, family));
+                }
+                finish(side, index, rule, encoded)
+            })
+            .collect(),
+        Matcher::Learned => Family::BOTH
+            .into_iter()
+            .map(|family| {
+                let set = Sets::learned_name(family);
+                let mut encoded = side.address(side.family(Rule::new(), family), family);
+                encoded = encoded.in_set(set);
+                if side != Side::Input {
+                    encoded = encoded.refresh(set, IN_USE_MILLIS);
+                }
+                finish(side, index, rule, encoded)
+            })
+            .collect(),
+    }
+}
+
+fn finish(side: Side, index: usize, rule: &FilterRule, mut encoded: Rule) -> Rule {
+    if let Transport::Tcp(_) = rule.transport {
+        encoded = side
+            .port(transport(encoded, TCP))
+            .in_set(&Sets::ports(index));
+    }
+    match (rule.verdict, side) {
+        (Verdict::Deny, Side::Output) => encoded.end(End::Jump(&refusal(rule.class))),
+        (Verdict::Deny, Side::Input | Side::Link) => {
+            encoded.count(&side.counter(rule.class)).end(End::Drop)
+        }
+        (Verdict::Allow, _) => encoded.count(&side.counter(rule.class)).end(End::Accept),
+    }
+}
+
+fn refusal(class: FilterClass) -> String {
+    format!("refuse_{}", class.as_str())
+}
+
+fn transport(rule: Rule, protocol: u8) -> Rule {
+    rule.load_meta(Meta::Transport).equals(&[protocol])
+}
+
+fn named(meta: Meta, name: &str) -> Rule {
+    let mut padded = name.as_bytes().to_vec();
+    padded.resize(16, 0);
+    Rule::new().load_meta(meta).equals(&padded)
+}
+
+/// Neighbour discovery, which only a direct neighbour can have sent (hop limit 255).
+fn discovery(side: Side, types: &str) -> Rule {
+    transport(side.family(Rule::new(), Family::V6), ICMPV6)
+        .load(Base::Network, 7, 1)
+        .equals(&[255])
+        .load(Base::Transport, 0, 1)
+        .in_set(types)
+}
+
+/// The kernel tells routers which multicast groups it is in, on its own account: dropped, but
+/// not counted as something the sandbox tried.
+fn group_reports(side: Side) -> [Rule; 2] {
+    const IGMP: u8 = 2;
+    const MLD_REPORT: u8 = 143;
+    let igmp = transport(side.family(Rule::new(), Family::V4), IGMP);
+    let mld = transport(side.family(Rule::new(), Family::V6), ICMPV6)
+        .load(Base::Transport, 0, 1)
+        .equals(&[MLD_REPORT]);
+    [igmp, mld].map(|rule| rule.end(End::Drop))
+}
+
+/// IPv4 options and IPv6 routing headers can send a packet on to somewhere its
+/// destination address does not tell.
+fn source_routes(side: Side) -> [Rule; 2] {
+    const ROUTING_HEADER: u8 = 43;
+    let counter = match side {
+        Side::Output | Side::Input => "output_source_route",
+        Side::Link => "link_source_route",
+    };
+    let options = side
+        .family(Rule::new(), Family::V4)
+        .load(Base::Network, 0, 1)
+        .mask(&[0x0f])
+        .differs(&[5]);
+    let routing = side
+        .family(Rule::new(), Family::V6)
+        .load(Base::Network, 6, 1)
+        .equals(&[ROUTING_HEADER]);
+    [options, routing].map(|rule| rule.count(counter).end(End::Drop))
+}
+
+/// An address as a set's key.
+pub(super) fn key(address: IpAddr) -> (Family, Vec<u8>) {
+    match address.to_canonical() {
+        IpAddr::V4(address) => (Family::V4, address.octets().to_vec()),
+        IpAddr::V6(address) => (Family::V6, address.octets().to_vec()),
+    }
+}
