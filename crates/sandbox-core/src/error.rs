@@ -140,6 +140,19 @@ impl Error {
         self.0.field.as_deref()
     }
 
+    /// This error and its causes in one line, for a log or a terminal. It may name things that are
+    /// none of a tenant's business.
+    pub fn report(&self) -> String {
+        let mut line = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            line.push_str(": ");
+            line.push_str(&error.to_string());
+            cause = error.source();
+        }
+        line
+    }
+
     /// Whether the same call, unchanged, may succeed later:
     /// true for [`ErrorKind::Unavailable`] alone.
     pub fn is_retryable(&self) -> bool {
@@ -203,6 +216,7 @@ mod tests {
             "spec.build: resources.memory: must be at least 4 MiB"
         );
         assert_eq!(error.source().unwrap().to_string(), "cause");
+        assert_eq!(error.report(), format!("{error}: cause"));
         assert_eq!(error.field(), Some("resources.memory"));
         assert!(!error.is_retryable());
     }
