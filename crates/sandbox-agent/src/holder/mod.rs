@@ -35,13 +35,16 @@
 //! > {"id":3,"learned":{}}
 //! < {"id":3,"ok":{"addresses":[{"address":"203.0.113.7","name":"a.example.com","seconds":3589}]}}
 //! > {"id":4,"denials":{}}
-//! < {"id":4,"ok":{"names":["evil.test"],"dropped":0}}
+//! < {"id":4,"ok":{"refused":[{"lookup":"evil.test","reason":"…"},
+//!    {"address":"10.0.0.1","protocol":"tcp","port":22,"reason":"…"}],"dropped":0}}
 //! > {"id":5,"explain":{"address":"203.0.113.7","protocol":"tcp","port":443}}
 //! < {"id":5,"ok":{"destination":"203.0.113.7 tcp/443","verdict":"allow",…}}
 //! < {"id":null,"error":"…"}
 //! ```
 
 mod control;
+mod denials;
+mod denied;
 mod devices;
 mod dns;
 mod nft;

@@ -13,11 +13,12 @@ use sandbox_core::egress::{
     ScopedPolicy,
 };
 
+use super::denials::Denials;
+use super::denied;
 use super::devices;
-use super::dns::denials::Denials;
 use super::nft::batch::Batch;
 use super::nft::dump::{Count, take_counters};
-use super::nft::socket;
+use super::nft::socket::Session;
 use super::ruleset::{Features, INET, NETDEV, Plan};
 use super::sets::Sets;
 
@@ -42,6 +43,7 @@ struct State {
     devices: Vec<String>,
     counters: BTreeMap<String, Count>,
     denials: Denials,
+    session: Session,
 }
 
 impl Policy {
@@ -50,13 +52,14 @@ impl Policy {
         let devices = devices::list()?;
         let mark = random_mark()?;
         let scoped = ScopedPolicy::new(EgressRules::deny_all(), Environment::namespace());
+        let mut session = Session::default();
         let mut refused = io::Error::from_raw_os_error(libc::EOPNOTSUPP);
         for features in [(true, true), (true, false), (false, true), (false, false)] {
             let features = Features {
                 link: features.0,
                 reject: features.1,
             };
-            match socket::commit(batch(&scoped, &[], &devices, mark, features)) {
+            match session.commit(batch(&scoped, &[], &devices, mark, features)) {
                 Ok(()) => {
                     return Ok(Self {
                         features,
@@ -68,6 +71,7 @@ impl Policy {
                             devices,
                             counters: BTreeMap::new(),
                             denials: Denials::default(),
+                            session,
                         }),
                     });
                 }
@@ -118,9 +122,13 @@ impl Policy {
             learned,
         };
         let batch = batch(&scoped, &upstreams, &devices, self.mark, self.features);
-        // Replacing the tables resets the counters.
+        // Replacing the tables resets what they hold.
         self.collect(&mut state)?;
-        socket::commit(batch)?;
+        let State {
+            session, denials, ..
+        } = &mut *state;
+        collect_denials(session, denials)?;
+        state.session.commit(batch)?;
         state.scoped = scoped;
         state.upstreams = upstreams;
         state.devices = devices;
@@ -133,7 +141,7 @@ impl Policy {
         let lookup = Destination::Lookup(name.clone());
         let allowed = state.scoped.decide(&lookup).is_allowed();
         if !allowed {
-            state.denials.push(name);
+            state.denials.push(lookup);
         }
         allowed
     }
@@ -153,7 +161,10 @@ impl Policy {
         let now = self.now();
         let mut batch = Batch::new();
         let State {
-            scoped, devices, ..
+            scoped,
+            devices,
+            session,
+            ..
         } = &mut *state;
         scoped.learned.expire(now);
         let mut news = false;
@@ -173,7 +184,7 @@ impl Policy {
                 Sets::new(&mut batch, NETDEV).learn(*address, millis);
             }
         }
-        if news { socket::commit(batch) } else { Ok(()) }
+        if news { session.commit(batch) } else { Ok(()) }
     }
 
     /// Every counter since the start.
@@ -183,9 +194,12 @@ impl Policy {
         Ok(state.counters.clone())
     }
 
-    /// Names refused since the last call, and how many more there were.
-    pub(super) fn take_denials(&self) -> Denials {
-        std::mem::take(&mut self.lock().denials)
+    /// What was refused since the last call.
+    pub(super) fn take_denials(&self) -> io::Result<Denials> {
+        let mut state = self.lock();
+        let state = &mut *state;
+        collect_denials(&mut state.session, &mut state.denials)?;
+        Ok(std::mem::take(&mut state.denials))
     }
 
     /// What names resolved to, with the seconds it is remembered for.
@@ -206,9 +220,9 @@ impl Policy {
     }
 
     fn collect(&self, state: &mut State) -> io::Result<()> {
-        let mut counts = take_counters(INET)?;
+        let mut counts = take_counters(&mut state.session, INET)?;
         if self.features.link && !state.devices.is_empty() {
-            counts.extend(take_counters(NETDEV)?);
+            counts.extend(take_counters(&mut state.session, NETDEV)?);
         }
         for (name, count) in counts {
             let sum = state.counters.entry(name).or_default();
@@ -227,6 +241,13 @@ impl Policy {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn collect_denials(session: &mut Session, denials: &mut Denials) -> io::Result<()> {
+    for destination in denied::take(session)? {
+        denials.push(destination);
+    }
+    Ok(())
 }
 
 fn batch(

@@ -110,7 +110,7 @@ fn carry_out(request: Request, policy: &Policy) -> Result<Value, String> {
             denials: Some(Nothing {}),
             explain: None,
             ..
-        } => Ok(denials(policy)),
+        } => denials(policy),
         Request {
             set_policy: None,
             stats: None,
@@ -196,9 +196,29 @@ fn learned(policy: &Policy) -> Value {
     json!({"addresses": addresses})
 }
 
-fn denials(policy: &Policy) -> Value {
-    let denials = policy.take_denials();
-    json!({"names": denials.names(), "dropped": denials.dropped()})
+/// Each with the rule that refuses it now, which may be another than did.
+fn denials(policy: &Policy) -> Result<Value, String> {
+    let denials = policy.take_denials().map_err(|error| error.to_string())?;
+    let refused: Vec<Value> = denials
+        .iter()
+        .map(|destination| match destination {
+            Destination::Address { address, protocol } => {
+                let (protocol, port) = match protocol {
+                    Protocol::Tcp(port) => ("tcp".to_owned(), Some(*port)),
+                    Protocol::Udp(port) => ("udp".to_owned(), Some(*port)),
+                    Protocol::Icmp => ("icmp".to_owned(), None),
+                    Protocol::Other(number) => (number.to_string(), None),
+                };
+                let why = policy.explain(destination).reason;
+                json!({"address": address, "protocol": protocol, "port": port, "reason": why})
+            }
+            Destination::Lookup(name) => {
+                let why = policy.explain(destination).reason;
+                json!({"lookup": name.as_str(), "reason": why})
+            }
+        })
+        .collect();
+    Ok(json!({"refused": refused, "dropped": denials.dropped()}))
 }
 
 fn destination(explain: Explain) -> Result<Destination, String> {

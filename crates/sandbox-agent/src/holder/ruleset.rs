@@ -45,6 +45,8 @@ pub(super) const IN_USE_MILLIS: u64 = 600_000;
 /// name for the sandbox.
 const EMBEDDED_RESOLVER: [u8; 4] = [127, 0, 0, 11];
 
+const REMEMBER: &str = "remember";
+
 const CLASSES: [FilterClass; 8] = [
     FilterClass::OwnLoopback,
     FilterClass::MappedOnWire,
@@ -104,6 +106,7 @@ impl Plan<'_> {
         ] {
             batch.counter(INET, name);
         }
+        self.remembering(batch);
         self.refusals(batch);
         for (chain, number) in [("input", 1), ("forward", 2), ("output", 3)] {
             let hook = Hook {
@@ -130,6 +133,28 @@ impl Plan<'_> {
         sets.arp(self.environment, self.upstreams);
     }
 
+    /// Notes where a refused packet wanted to go. A full set ends a rule, not the verdict.
+    fn remembering(&self, batch: &mut Batch) {
+        const MILLIS: u64 = 3_600_000;
+        Sets::new(batch, INET).denied();
+        batch.chain(INET, REMEMBER, None);
+        for family in Family::BOTH {
+            let set = Sets::denied_name(family);
+            let address = match family {
+                Family::V4 => (16, 4),
+                Family::V6 => (24, 16),
+            };
+            let rule = || Side::Output.family(Rule::new(), family);
+            for protocol in [TCP, UDP] {
+                let rule = transport(rule(), protocol).remember(set, address, true, MILLIS);
+                batch.rule(INET, REMEMBER, rule);
+            }
+            let other = rule().load_meta(Meta::Transport);
+            let other = other.differs(&[TCP]).differs(&[UDP]);
+            batch.rule(INET, REMEMBER, other.remember(set, address, false, MILLIS));
+        }
+    }
+
     /// One chain per class: count, then tell the program.
     fn refusals(&self, batch: &mut Batch) {
         for class in CLASSES {
@@ -137,6 +162,7 @@ impl Plan<'_> {
             batch.chain(INET, &chain, None);
             let count = Rule::new().count(&Side::Output.counter(class));
             batch.rule(INET, &chain, count);
+            batch.rule(INET, &chain, Rule::new().end(End::Jump(REMEMBER)));
             if self.features.reject {
                 let reset = transport(Rule::new(), TCP).end(End::Reset);
                 batch.rule(INET, &chain, reset);

@@ -11,6 +11,8 @@ use super::ruleset::key;
 
 const LINK_LOCAL: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10);
 const LINK_MULTICAST: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0), 16);
+/// Refused destinations of a family that are remembered at once; others are only counted.
+const DENIED_KEPT: u32 = 128;
 const ROUTER_SOLICITATION: u8 = 133;
 const NEIGHBOUR_SOLICITATION: u8 = 135;
 const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
@@ -87,6 +89,22 @@ impl<'a> Sets<'a> {
         }
         for (address, _, _) in learned.iter() {
             self.learn(address, milliseconds);
+        }
+    }
+
+    pub(super) const fn denied_name(family: Family) -> &'static str {
+        match family {
+            Family::V4 => "denied4",
+            Family::V6 => "denied6",
+        }
+    }
+
+    /// The sets of destinations that were refused: address, transport and port, a word or more
+    /// each.
+    pub(super) fn denied(&mut self) {
+        for family in Family::BOTH {
+            let (name, width) = (Self::denied_name(family), family.width() + 8);
+            self.batch.timed_set(self.table, name, width, DENIED_KEPT);
         }
     }
 

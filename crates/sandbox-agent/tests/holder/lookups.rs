@@ -82,9 +82,10 @@ fn a_refused_name_is_never_asked_for_outside() {
     }
     assert!(!world.was_asked("secret.other.test") && !world.was_asked("other.test"));
     let denials = holder.ask("denials", &json!({}));
-    assert_eq!(denials["names"][0], "secret.other.test");
-    assert_eq!(denials["names"].as_array().unwrap().len(), 4);
-    assert_eq!(holder.ask("denials", &json!({}))["names"], json!([]));
+    assert_eq!(denials["refused"][0]["lookup"], "secret.other.test");
+    assert_eq!(denials["refused"][1]["lookup"], "other.test");
+    assert_eq!(denials["refused"].as_array().unwrap().len(), 2);
+    assert_eq!(holder.ask("denials", &json!({}))["refused"], json!([]));
 }
 
 #[test]

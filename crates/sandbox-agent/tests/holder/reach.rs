@@ -151,3 +151,52 @@ fn a_sandbox_that_does_nothing_is_denied_nothing() {
     let stats = holder.ask("stats", &json!({}));
     assert_eq!(stats["denied"], 0, "{stats}");
 }
+
+#[test]
+#[ignore = "needs root and network namespaces"]
+fn what_was_refused_is_told_once_even_when_the_policy_changes() {
+    let (wire, _world, mut holder) = start();
+    holder.set(&json!({"mode": "deny_all"}));
+    for (to, protocol) in [
+        ("203.0.113.7", Protocol::Tcp(443)),
+        ("203.0.113.7", Protocol::Tcp(443)),
+        ("2001:db8::7", Protocol::Udp(80)),
+        ("169.254.169.254", Protocol::Icmp),
+    ] {
+        assert!(!reaches(&wire.sandbox, to.parse().unwrap(), protocol));
+    }
+    holder.set(&json!({"mode": "allow_all"}));
+    let denials = holder.ask("denials", &json!({}));
+    let mut refused: Vec<_> = denials["refused"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| format!("{} {} {}", one["address"], one["protocol"], one["port"]))
+        .collect();
+    refused.sort();
+    assert_eq!(
+        refused,
+        [
+            r#""169.254.169.254" "icmp" null"#,
+            r#""2001:db8::7" "udp" 80"#,
+            r#""203.0.113.7" "tcp" 443"#,
+        ]
+    );
+    assert_eq!(holder.ask("denials", &json!({}))["refused"], json!([]));
+}
+
+#[test]
+#[ignore = "needs root and network namespaces"]
+fn a_flood_of_refusals_stays_refused_and_counted() {
+    let (wire, _world, mut holder) = start();
+    holder.set(&json!({"mode": "deny_all"}));
+    wire.sandbox.run(|| {
+        let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+        for port in 1..=1000 {
+            assert!(socket.send_to(b"flood", ("203.0.113.7", port)).is_err());
+        }
+    });
+    assert_eq!(holder.count("output_default"), 1000);
+    let denials = holder.ask("denials", &json!({}));
+    assert_eq!(denials["refused"].as_array().unwrap().len(), 128);
+}

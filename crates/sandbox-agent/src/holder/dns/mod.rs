@@ -9,7 +9,6 @@
 //! The message parser is small because it reads little: one question, and of answers the owner, the
 //! type, CNAME targets and addresses. Everything it does not understand is refused.
 
-pub(super) mod denials;
 mod message;
 mod name;
 mod resolve;

@@ -45,6 +45,8 @@ pub(crate) struct Hook<'a> {
 #[derive(Debug)]
 pub(crate) struct Batch {
     bytes: Vec<u8>,
+    /// Where the last message starts.
+    last: usize,
     sequence: u32,
     sets: u32,
 }
@@ -53,6 +55,7 @@ impl Batch {
     pub(crate) fn new() -> Self {
         let mut batch = Self {
             bytes: Vec::new(),
+            last: 0,
             sequence: 0,
             sets: 0,
         };
@@ -60,21 +63,28 @@ impl Batch {
         batch
     }
 
-    /// The datagram, and the sequence number of the message the kernel acknowledges last.
+    /// The datagram, and the sequence number of its last message, the only one the kernel is asked to
+    /// acknowledge: errors it reports in any case, and it looks at messages in order.
     pub(crate) fn finish(mut self) -> (Vec<u8>, u32) {
+        const FLAGS: usize = 6;
         let last = self.sequence;
+        if let Some(flags) = self.bytes.get_mut(self.last + FLAGS..self.last + FLAGS + 2) {
+            for (flag, bit) in flags.iter_mut().zip(ACK.to_ne_bytes()) {
+                *flag |= bit;
+            }
+        }
         self.message(BATCH_END, 0, 0, SUBSYSTEM, Attributes::new());
         (self.bytes, last)
     }
 
     fn push(&mut self, kind: Kind, table: Table, flags: u16, attributes: Attributes) {
         let kind = SUBSYSTEM << 8 | kind as u16;
-        // Each message is acknowledged: an answer for the last one means that all were looked at.
-        self.message(kind, flags | ACK, table.family, 0, attributes);
+        self.message(kind, flags, table.family, 0, attributes);
     }
 
     fn message(&mut self, kind: u16, flags: u16, family: u8, resource: u16, body: Attributes) {
         self.sequence += 1;
+        self.last = self.bytes.len();
         let header = message(kind, flags, self.sequence, family, resource, body);
         self.bytes.extend(header);
     }
@@ -181,6 +191,12 @@ impl Batch {
         self.elements(Kind::NewElements, table, set, timed());
         self.elements(Kind::DeleteElements, table, set, vec![element(key)]);
         self.elements(Kind::NewElements, table, set, timed());
+    }
+
+    /// Takes `keys` out of a set. The transaction fails if one of them is not in it.
+    pub(crate) fn remove(&mut self, table: Table, set: &str, keys: &[Vec<u8>]) {
+        let elements = keys.iter().map(|key| element(key)).collect();
+        self.elements(Kind::DeleteElements, table, set, elements);
     }
 
     fn elements(&mut self, kind: Kind, table: Table, set: &str, elements: Vec<Attributes>) {

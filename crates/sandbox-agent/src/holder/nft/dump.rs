@@ -1,11 +1,13 @@
-//! Reading counters back.
+//! Reading counters and sets back.
 
 use std::collections::BTreeMap;
 use std::io;
 
-use super::attributes::{Attributes, find};
+use super::attributes::{self, Attributes, find};
 use super::batch::{SUBSYSTEM, Table, message};
-use super::socket;
+use super::socket::Session;
+
+const DUMP: u16 = 0x300;
 
 /// Packets and bytes a counter has seen.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -15,16 +17,32 @@ pub(crate) struct Count {
 }
 
 /// Reads every counter of `table` and sets it to zero, so that nothing is counted twice.
-pub(crate) fn take_counters(table: Table) -> io::Result<BTreeMap<String, Count>> {
+pub(crate) fn take_counters(
+    session: &mut Session,
+    table: Table,
+) -> io::Result<BTreeMap<String, Count>> {
     const GET_OBJECT_RESET: u16 = 21;
     const NEW_OBJECT: u16 = 18;
-    const DUMP: u16 = 0x300;
     const COUNTER: u32 = 1;
     let filter = Attributes::new().string(1, table.name).u32(3, COUNTER);
     let kind = SUBSYSTEM << 8 | GET_OBJECT_RESET;
     let request = message(kind, DUMP, 1, table.family, 0, filter);
-    let answers = socket::dump(&request, NEW_OBJECT)?;
+    let answers = session.dump(&request, NEW_OBJECT)?;
     Ok(answers.iter().filter_map(|answer| parse(answer)).collect())
+}
+
+/// The keys in `set`.
+pub(crate) fn keys(session: &mut Session, table: Table, set: &str) -> io::Result<Vec<Vec<u8>>> {
+    const GET_ELEMENTS: u16 = 13;
+    const NEW_ELEMENTS: u16 = 12;
+    let which = Attributes::new().string(1, table.name).string(2, set);
+    let kind = SUBSYSTEM << 8 | GET_ELEMENTS;
+    let request = message(kind, DUMP, 1, table.family, 0, which);
+    let answers = session.dump(&request, NEW_ELEMENTS)?;
+    let lists = answers.iter().filter_map(|answer| find(answer, 3));
+    let elements = lists.flat_map(attributes::parse);
+    let keys = elements.filter_map(|(_, element)| find(find(element, 1)?, 1));
+    Ok(keys.map(<[u8]>::to_vec).collect())
 }
 
 fn parse(answer: &[u8]) -> Option<(String, Count)> {

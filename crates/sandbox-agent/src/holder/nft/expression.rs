@@ -45,9 +45,11 @@ pub(crate) const RELATED: u32 = 4;
 
 const EQUAL: u32 = 0;
 const NOT_EQUAL: u32 = 1;
-/// The one 16-byte data register used here; register 0 holds verdicts.
+/// The 16-byte data register that matches use; register 0 holds verdicts.
 const REGISTER: u32 = 1;
 const VERDICT: u32 = 0;
+/// The first of the 4-byte registers, which share their space with the one above.
+const WORDS: u32 = 8;
 
 /// A rule under construction: every match must hold for the next to be looked at.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -68,13 +70,21 @@ impl Rule {
     }
 
     pub(crate) fn load_meta(self, key: Meta) -> Self {
-        let data = Attributes::new().u32(1, REGISTER).u32(2, key as u32);
+        self.meta_into(REGISTER, key)
+    }
+
+    fn meta_into(self, register: u32, key: Meta) -> Self {
+        let data = Attributes::new().u32(1, register).u32(2, key as u32);
         self.push("meta", data)
     }
 
     pub(crate) fn load(self, base: Base, offset: u32, length: u32) -> Self {
+        self.payload_into(REGISTER, base, offset, length)
+    }
+
+    fn payload_into(self, register: u32, base: Base, offset: u32, length: u32) -> Self {
         let data = Attributes::new()
-            .u32(1, REGISTER)
+            .u32(1, register)
             .u32(2, base as u32)
             .u32(3, offset)
             .u32(4, length);
@@ -135,6 +145,35 @@ impl Rule {
             .u32(4, REGISTER)
             .u64(6, milliseconds);
         self.push("dynset", data)
+    }
+
+    /// Puts a key into `set`, for `milliseconds`: `width` bytes of destination address at `offset`,
+    /// the transport, and the destination port or, without `port`, zero.
+    pub(crate) fn remember(
+        self,
+        set: &str,
+        (offset, width): (u32, u32),
+        port: bool,
+        milliseconds: u64,
+    ) -> Self {
+        const ADD: u32 = 0;
+        let transport = WORDS + width / 4;
+        let rule = self
+            .payload_into(WORDS, Base::Network, offset, width)
+            .meta_into(transport, Meta::Transport);
+        let rule = if port {
+            rule.payload_into(transport + 1, Base::Transport, 2, 2)
+        } else {
+            let zero = Attributes::new().bytes(1, &[0; 4]);
+            let data = Attributes::new().u32(1, transport + 1).nest(2, zero);
+            rule.push("immediate", data)
+        };
+        let data = Attributes::new()
+            .string(1, set)
+            .u32(3, ADD)
+            .u32(4, WORDS)
+            .u64(6, milliseconds);
+        rule.push("dynset", data)
     }
 
     /// Packets that connection tracking takes for an answer, in one of `states`.

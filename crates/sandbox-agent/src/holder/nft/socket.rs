@@ -1,4 +1,4 @@
-//! The netlink socket: one transaction or dump each, so that no stale answer is ever read.
+//! The netlink socket.
 
 use std::io::{self, Read};
 use std::time::Duration;
@@ -23,17 +23,43 @@ fn open() -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Carries out `batch`. On an error nothing of it is in force.
-pub(crate) fn commit(batch: Batch) -> io::Result<()> {
+/// Carries out transactions over one socket. Closing a socket makes the kernel wait until what
+/// it replaced is gone from every processor, which takes longer than the transaction.
+#[derive(Debug, Default)]
+pub(crate) struct Session(Option<Socket>);
+
+impl Session {
+    /// Carries out `batch`. On an error nothing of it is in force.
+    pub(crate) fn commit(&mut self, batch: Batch) -> io::Result<()> {
+        self.exchange(|socket| commit(socket, batch))
+    }
+
+    /// Sends one dump request and returns the attributes of every answer of type `kind`.
+    pub(crate) fn dump(&mut self, request: &[u8], kind: u16) -> io::Result<Vec<Vec<u8>>> {
+        self.exchange(|socket| dump(socket, request, kind))
+    }
+
+    fn exchange<T>(&mut self, work: impl FnOnce(&Socket) -> io::Result<T>) -> io::Result<T> {
+        let socket = match self.0.take() {
+            Some(socket) => socket,
+            None => open()?,
+        };
+        let done = work(&socket)?;
+        // Only a socket whose every answer was read is used again.
+        self.0 = Some(socket);
+        Ok(done)
+    }
+}
+
+fn commit(socket: &Socket, batch: Batch) -> io::Result<()> {
     let (bytes, last) = batch.finish();
-    let socket = open()?;
     // The whole batch is one datagram; answers quote the messages they are about. The kernel
     // doubles and may clamp these, and refuses a datagram that does not fit.
     socket.set_send_buffer_size(bytes.len().max(1 << 18))?;
     socket.set_recv_buffer_size(bytes.len().max(1 << 20))?;
     socket.send(&bytes)?;
     loop {
-        for message in receive(&socket)? {
+        for message in receive(socket)? {
             if message.kind != ERROR {
                 continue;
             }
@@ -49,14 +75,12 @@ pub(crate) fn commit(batch: Batch) -> io::Result<()> {
     }
 }
 
-/// Sends one dump request and returns the attributes of every answer of type `kind`.
-pub(crate) fn dump(request: &[u8], kind: u16) -> io::Result<Vec<Vec<u8>>> {
+fn dump(socket: &Socket, request: &[u8], kind: u16) -> io::Result<Vec<Vec<u8>>> {
     const FAMILY_HEADER: usize = 4;
-    let socket = open()?;
     socket.send(request)?;
     let mut found = Vec::new();
     loop {
-        for message in receive(&socket)? {
+        for message in receive(socket)? {
             match message.kind {
                 DONE => return Ok(found),
                 ERROR => {
