@@ -22,9 +22,12 @@ use super::nft::socket::Session;
 use super::ruleset::{Features, INET, NETDEV, Plan};
 use super::sets::Sets;
 
-/// How long the policy remembers what a name resolved to, at least and at most; the kernel forgets
-/// an address after its record's time to live unless it is in use.
+/// How long the policy remembers what a name resolved to. The kernel forgets an address sooner,
+/// after its record's time to live, unless it is in use; a new policy that allows the name still
+/// opens what is remembered again, so that connections in use survive it.
 const REMEMBER: Duration = Duration::from_secs(3600);
+/// The shortest time an address stays open: names with a time to live of zero have to be
+/// connected to as well.
 const SHORTEST: Duration = Duration::from_secs(30);
 
 /// The namespace's policy. The kernel's rules and this are changed together or not at all.

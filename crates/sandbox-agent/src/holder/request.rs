@@ -5,7 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use sandbox_core::egress::{Destination, EgressRules, Environment, Protocol};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
 
 use super::policy::Policy;
 
@@ -13,17 +14,6 @@ use super::policy::Policy;
 const MAX_UPSTREAMS: usize = 8;
 /// The most ranges of each kind an environment may have.
 const MAX_RANGES: usize = 1024;
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Request {
-    id: u64,
-    set_policy: Option<SetPolicy>,
-    stats: Option<Nothing>,
-    learned: Option<Nothing>,
-    denials: Option<Nothing>,
-    explain: Option<Explain>,
-}
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -60,70 +50,43 @@ struct Explain {
 
 /// The answer to one line.
 pub(super) fn answer(line: &[u8], policy: &Policy) -> Value {
-    let request: Request = match serde_json::from_slice(line) {
+    let mut request: Map<String, Value> = match serde_json::from_slice(line) {
         Ok(request) => request,
-        Err(error) => return json!({"id": id_of(line), "error": error.to_string()}),
+        Err(error) => return json!({"id": null, "error": error.to_string()}),
     };
-    let id = request.id;
-    match carry_out(request, policy) {
+    let id = request.remove("id").and_then(|id| id.as_u64());
+    let done = match id {
+        Some(_) => carry_out(request, policy),
+        None => Err("a request has an id, a number".to_owned()),
+    };
+    match done {
         Ok(value) => json!({"id": id, "ok": value}),
         Err(message) => json!({"id": id, "error": message}),
     }
 }
 
-/// The id of a request that is otherwise refused, where it can be told.
-fn id_of(line: &[u8]) -> Option<u64> {
-    let value: Value = serde_json::from_slice(line).ok()?;
-    value.get("id")?.as_u64()
-}
-
-fn carry_out(request: Request, policy: &Policy) -> Result<Value, String> {
-    match request {
-        Request {
-            set_policy: Some(set),
-            stats: None,
-            learned: None,
-            denials: None,
-            explain: None,
-            ..
-        } => set_policy(set, policy),
-        Request {
-            set_policy: None,
-            stats: Some(Nothing {}),
-            learned: None,
-            denials: None,
-            explain: None,
-            ..
-        } => stats(policy),
-        Request {
-            set_policy: None,
-            stats: None,
-            learned: Some(Nothing {}),
-            denials: None,
-            explain: None,
-            ..
-        } => Ok(learned(policy)),
-        Request {
-            set_policy: None,
-            stats: None,
-            learned: None,
-            denials: Some(Nothing {}),
-            explain: None,
-            ..
-        } => denials(policy),
-        Request {
-            set_policy: None,
-            stats: None,
-            learned: None,
-            denials: None,
-            explain: Some(explain),
-            ..
-        } => {
-            let explanation = policy.explain(&destination(explain)?);
+fn carry_out(request: Map<String, Value>, policy: &Policy) -> Result<Value, String> {
+    let mut operations = request.into_iter();
+    let (Some((operation, body)), None) = (operations.next(), operations.next()) else {
+        return Err("a request is its id and one operation".to_owned());
+    };
+    match operation.as_str() {
+        "set_policy" => set_policy(read(body)?, policy),
+        "stats" => read(body).and_then(|Nothing {}| stats(policy)),
+        "learned" => read(body).map(|Nothing {}| learned(policy)),
+        "denials" => read(body).and_then(|Nothing {}| denials(policy)),
+        "explain" => {
+            let explanation = policy.explain(&destination(read(body)?)?);
             serde_json::to_value(explanation).map_err(|error| error.to_string())
         }
-        _ => Err("a request is exactly one of set_policy, stats, learned, denials, explain".into()),
+        _ => Err(format!(
+            "{operation:?} is none of set_policy, stats, learned, denials, explain"
+        )),
     }
+}
+
+fn read<T: DeserializeOwned>(body: Value) -> Result<T, String> {
+    serde_json::from_value(body).map_err(|error| error.to_string())
 }
 
 fn set_policy(set: SetPolicy, policy: &Policy) -> Result<Value, String> {
@@ -246,11 +209,5 @@ mod tests {
         assert!(!is_denial("output_allow_all"));
         assert!(!is_denial("input_unsolicited"));
         assert!(!is_denial("input_default"));
-    }
-
-    #[test]
-    fn an_id_is_found_in_a_request_that_is_refused() {
-        assert_eq!(id_of(br#"{"id":7,"set_polcy":{}}"#), Some(7));
-        assert_eq!(id_of(br#"{"id":"#), None);
     }
 }
