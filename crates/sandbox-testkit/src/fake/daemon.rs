@@ -53,11 +53,14 @@ pub(crate) struct Shared {
     sandboxes: Mutex<BTreeMap<SandboxId, Entry>>,
     snapshots: Mutex<BTreeMap<SnapshotId, Arc<Tree>>>,
     next_snapshot: AtomicU64,
+    next_client: AtomicU64,
     away: AtomicBool,
 }
 
 #[derive(Debug, Clone)]
 struct Entry {
+    /// The client that made it.
+    client: u64,
     kernel: Arc<Kernel>,
     broken: bool,
 }
@@ -96,6 +99,7 @@ impl FakeDaemon {
                 sandboxes: Mutex::default(),
                 snapshots: Mutex::default(),
                 next_snapshot: AtomicU64::new(1),
+                next_client: AtomicU64::new(1),
                 away: AtomicBool::new(false),
             }),
         }
@@ -242,7 +246,7 @@ impl Shared {
         })
     }
 
-    pub(crate) fn create(&self, spec: &SandboxSpec) -> Result<Arc<Kernel>> {
+    pub(crate) fn create(&self, client: u64, spec: &SandboxSpec) -> Result<Arc<Kernel>> {
         let tree = self.tree(spec.source())?;
         let mut sandboxes = self.sandboxes.locked();
         if sandboxes.contains_key(spec.id()) {
@@ -256,6 +260,7 @@ impl Shared {
         let kernel = Kernel::new(spec.clone(), world, tree, addresses, policy);
         self.world.network.enter(kernel.addresses(), &kernel);
         let entry = Entry {
+            client,
             kernel: Arc::clone(&kernel),
             broken: false,
         };
@@ -279,12 +284,19 @@ impl Shared {
         }
     }
 
-    pub(crate) fn existing(&self) -> Vec<(SandboxSpec, RecoveredState)> {
+    /// What a client finds: everything, or its own when sandboxes do not outlive their program.
+    pub(crate) fn existing(&self, client: u64) -> Vec<(SandboxSpec, RecoveredState)> {
         let sandboxes = self.sandboxes.locked();
         sandboxes
             .values()
+            .filter(|entry| self.capabilities.recover || entry.client == client)
             .map(|entry| (entry.kernel.spec.clone(), entry.state()))
             .collect()
+    }
+
+    /// A number for a new client.
+    pub(crate) fn next_client(&self) -> u64 {
+        self.next_client.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(crate) fn destroy(&self, id: &SandboxId) {

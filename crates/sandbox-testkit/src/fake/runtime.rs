@@ -54,6 +54,7 @@ impl FakeRuntime {
 
     pub(crate) fn of(daemon: FakeDaemon) -> Self {
         let client = Client {
+            number: daemon.shared.next_client(),
             daemon,
             disconnected: Arc::new(AtomicBool::new(false)),
         };
@@ -120,6 +121,7 @@ impl Runtime for FakeRuntime {
 /// One client's way to the daemon, where faults strike and calls are noted.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
+    number: u64,
     daemon: FakeDaemon,
     disconnected: Arc<AtomicBool>,
 }
@@ -175,7 +177,7 @@ impl Runtime for Inner {
 
     async fn create(&self, spec: &SandboxSpec) -> Result<Arc<dyn Sandbox>> {
         let made = async {
-            self.client.shared().create(spec)?;
+            self.client.shared().create(self.client.number, spec)?;
             let sandbox = FakeSandbox::new(self.client.clone(), spec.clone());
             Ok(Arc::new(sandbox) as Arc<dyn Sandbox>)
         };
@@ -197,7 +199,7 @@ impl Runtime for Inner {
 
     async fn recover(&self) -> Result<Vec<Recovered>> {
         let found = async {
-            let existing = self.client.shared().existing();
+            let existing = self.client.shared().existing(self.client.number);
             let recovered = existing.into_iter().map(|(spec, state)| Recovered {
                 id: spec.id().clone(),
                 state,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -41,7 +41,8 @@ pub(crate) struct Spawned {
     pub(crate) proc: Arc<Proc>,
     pub(crate) outbox: Arc<Outbox>,
     input: Mutex<Input>,
-    pty: Option<Arc<Pty>>,
+    /// Weak, because the output ends when the last process lets go of the terminal.
+    pty: Option<Weak<Pty>>,
 }
 
 impl Kernel {
@@ -184,11 +185,11 @@ impl Kernel {
 fn descriptors(
     command: &Command,
     outbox: &Arc<Outbox>,
-) -> (BTreeMap<u32, Fd>, Input, Option<Arc<Pty>>) {
+) -> (BTreeMap<u32, Fd>, Input, Option<Weak<Pty>>) {
     if let Some(size) = command.pty {
         let pty = Arc::new(Pty::new(size, outbox.writer(OutputStream::Pty)));
         let fds = (0..3).map(|fd| (fd, Fd::Tty(Arc::clone(&pty)))).collect();
-        return (fds, Input::Never, Some(pty));
+        return (fds, Input::Never, Some(Arc::downgrade(&pty)));
     }
     let (stdin, input) = match command.stdin {
         Stdin::Null => (Fd::NULL, Input::Never),
@@ -296,6 +297,8 @@ impl Process for FakeProcess {
             return Err(conflict(OPERATION, "the process has ended"));
         }
         if let Some(pty) = &self.spawned.pty {
+            let pty = pty.upgrade();
+            let pty = pty.ok_or_else(|| conflict(OPERATION, "its terminal is closed"))?;
             for signal in pty.type_in(&data) {
                 self.kernel.signal_group(self.pid(), signal);
             }
@@ -344,7 +347,7 @@ impl Process for FakeProcess {
     }
 
     async fn resize(&self, size: PtySize) -> Result<()> {
-        let Some(pty) = &self.spawned.pty else {
+        let Some(pty) = self.spawned.pty.as_ref().and_then(Weak::upgrade) else {
             return Err(conflict("fake.resize", "it has no terminal"));
         };
         pty.resize(size);
