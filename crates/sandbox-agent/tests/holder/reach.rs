@@ -70,21 +70,26 @@ fn a_new_policy_cuts_open_connections_it_does_not_allow_and_no_others() {
 fn a_cut_connection_hears_nothing_more_from_the_other_side() {
     let (wire, _world, mut holder) = start();
     let bind = |to: &str| UdpSocket::bind(to).unwrap();
-    let outside = wire.world.run(|| bind("203.0.113.7:9000"));
-    let inside = wire.sandbox.run(|| bind("10.77.0.2:0"));
-    inside
-        .set_read_timeout(Some(Duration::from_millis(300)))
-        .unwrap();
-    let mut buffer = [0; 16];
-    holder.set(&json!({"mode": "allow_all"}));
-    inside.send_to(b"open", "203.0.113.7:9000").unwrap();
-    let (_, from) = outside.recv_from(&mut buffer).unwrap();
-    outside.send_to(b"push", from).unwrap();
-    inside.recv(&mut buffer).unwrap();
-    holder.set(&json!({"mode": "deny_all"}));
-    outside.send_to(b"push", from).unwrap();
-    assert!(inside.recv(&mut buffer).is_err());
-    assert_eq!(holder.count("input_default"), 1);
+    for (outside, inside) in [
+        ("203.0.113.7:9000", "10.77.0.2:0"),
+        ("[2001:db8::7]:9000", "[fd77::2]:0"),
+    ] {
+        let inside = wire.sandbox.run(|| bind(inside));
+        let to = outside;
+        let outside = wire.world.run(|| bind(outside));
+        let patience = Some(Duration::from_millis(300));
+        inside.set_read_timeout(patience).unwrap();
+        let mut buffer = [0; 16];
+        holder.set(&json!({"mode": "allow_all"}));
+        inside.send_to(b"open", to).unwrap();
+        let (_, from) = outside.recv_from(&mut buffer).unwrap();
+        outside.send_to(b"push", from).unwrap();
+        inside.recv(&mut buffer).unwrap();
+        holder.set(&json!({"mode": "deny_all"}));
+        outside.send_to(b"push", from).unwrap();
+        assert!(inside.recv(&mut buffer).is_err(), "{to}");
+    }
+    assert_eq!(holder.count("input_default"), 2);
 }
 
 #[test]
