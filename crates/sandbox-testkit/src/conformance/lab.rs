@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sandbox_core::{Command, ErrorKind, Result, Sandbox, SandboxExt};
+use sandbox_core::{Command, Error, ErrorKind, Result, Sandbox, SandboxExt};
 
 /// What [`LabHost::tcp`] and [`LabHost::other_tcp`] say to whoever connects.
 pub const LAB_GREETING: &str = "lab\n";
@@ -45,13 +45,13 @@ pub trait NetworkLab: Send + Sync {
     /// A host.
     fn near(&self) -> LabHost;
 
-    /// Another host, in no network with the first (no /8, no /16 in IPv6).
+    /// Another host, in another network: /16 in IPv4, /32 in IPv6.
     fn far(&self) -> LabHost;
 
     /// A name that resolves to [`near`](Self::near), for sandboxes that may look it up.
     fn near_name(&self) -> String;
 
-    /// A name that resolves to [`far`](Self::far).
+    /// A name that resolves to [`far`](Self::far), in another domain than the first.
     fn far_name(&self) -> String;
 
     /// TCP servers that send [`LAB_GREETING`] at addresses no sandbox may ever reach: a metadata
@@ -90,20 +90,31 @@ pub trait NetworkLab: Send + Sync {
         Command::argv(["nc", &to.ip().to_string(), &to.port().to_string()])
     }
 
+    /// A command that listens on `port` of all the sandbox's addresses and sends
+    /// [`LAB_GREETING`] to the first who connects. Default: `nc`.
+    fn greeter(&self, port: u16) -> Command {
+        let greeting = LAB_GREETING.trim_end();
+        Command::shell(format!("echo {greeting} | nc -l -p {port}"))
+    }
+
     /// The addresses of a sandbox in its network; none for one that has no network of its own.
-    /// Default: what `hostname -i` prints.
+    /// Default: what `hostname -i` or `ip addr` prints.
     ///
     /// # Errors
-    /// As [`Sandbox::spawn`].
+    /// `Internal` when the default finds none; as [`Sandbox::spawn`].
     async fn addresses(&self, sandbox: &dyn Sandbox) -> Result<Vec<IpAddr>> {
-        let output = match sandbox.exec(Command::argv(["hostname", "-i"])).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            output => output?,
-        };
+        let line = "hostname -i 2> /dev/null; ip addr 2> /dev/null";
+        let output = sandbox.exec(Command::shell(line)).await?;
         let text = output.stdout_lossy();
-        let addresses = text.split_whitespace().filter_map(|text| text.parse().ok());
-        Ok(addresses
-            .filter(|address: &IpAddr| !address.is_loopback())
-            .collect())
+        let addresses: Vec<IpAddr> = text
+            .split_whitespace()
+            .filter_map(|word| word.split('/').next()?.parse().ok())
+            .filter(|address: &IpAddr| !address.is_loopback() && !address.is_unspecified())
+            .collect();
+        if addresses.is_empty() {
+            let message = "the sandbox does not tell its addresses; find them another way";
+            return Err(Error::new(ErrorKind::Internal, "lab.addresses", message));
+        }
+        Ok(addresses)
     }
 }

@@ -50,7 +50,6 @@ macro_rules! __for_each_case {
                 an_unknown_process_cannot_be_signalled [Signals];
                 a_stopped_process_stands_still_until_it_continues [Signals];
                 a_process_can_be_taken_up_again [Attach];
-                output_waits_for_whoever_takes_a_process_up [Attach];
                 an_unknown_process_cannot_be_taken_up [Attach];
             }
             terminal {
@@ -167,7 +166,7 @@ macro_rules! __for_each_case {
                 a_wildcard_covers_what_is_below_it [Domains];
                 a_new_policy_cuts_what_it_no_longer_allows [AllowAll, LiveUpdate];
                 a_new_policy_opens_what_it_allows [Cidrs, LiveUpdate];
-                a_policy_holds_for_every_user_and_session [AllowAll];
+                a_policy_holds_for_every_user [AllowAll, Users];
             }
         }
     };

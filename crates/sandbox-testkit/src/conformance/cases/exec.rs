@@ -230,13 +230,12 @@ pub(in crate::conformance) async fn odd_values_of_variables_are_kept(t: &Trial) 
 }
 
 pub(in crate::conformance) async fn commands_start_in_their_directory(t: &Trial) -> Result<()> {
-    let workdir = t.path("work");
-    let sandbox = t.create(t.spec().workdir(workdir.clone())).await?;
-    let own = t.out(&sandbox, "pwd").await?;
-    assert_eq!(own.trim_end(), workdir.as_str());
-    let command = Command::argv(["pwd"]).cwd(path("/etc"));
-    let other = t.exec(&sandbox, command).await?;
-    assert_eq!(other.stdout, "/etc\n");
+    let sandbox = t.create(t.spec().workdir(path("/etc"))).await?;
+    assert_eq!(t.out(&sandbox, "pwd").await?, "/etc\n");
+    let scratch = t.harness.scratch();
+    let command = Command::argv(["pwd"]).cwd(scratch.clone());
+    let output = t.exec(&sandbox, command).await?;
+    assert_eq!(output.stdout_lossy().trim_end(), scratch.as_str());
     Ok(())
 }
 

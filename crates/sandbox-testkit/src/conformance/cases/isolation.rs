@@ -3,8 +3,8 @@
 use sandbox_core::egress::EgressRules;
 use sandbox_core::{Command, ErrorKind, Result, SandboxExt, Signal};
 
+use crate::conformance::Probe;
 use crate::conformance::trial::{Trial, refused, socket};
-use crate::conformance::{LAB_GREETING, Probe};
 
 pub(in crate::conformance) async fn files_are_not_shared(t: &Trial) -> Result<()> {
     let (one, two) = (t.sandbox().await?, t.sandbox().await?);
@@ -72,9 +72,7 @@ pub(in crate::conformance) async fn sandboxes_do_not_reach_each_other(t: &Trial)
     let lab = t.lab().await;
     let one = t.create(t.spec().egress(EgressRules::allow_all())).await?;
     let two = t.create(t.spec().egress(EgressRules::allow_all())).await?;
-    let greeting = LAB_GREETING.trim_end();
-    let listen = format!("echo {greeting} | nc -l -p 7171");
-    let listening = one.spawn(Command::shell(listen)).await?;
+    one.spawn(lab.greeter(7171)).await?;
     let addresses = lab.addresses(one.as_ref()).await?;
     for address in addresses {
         let probe = Probe::Tcp(socket(address, 7171));
@@ -82,13 +80,15 @@ pub(in crate::conformance) async fn sandboxes_do_not_reach_each_other(t: &Trial)
         let probe = Probe::Icmp(address);
         assert!(!lab.reaches(two.as_ref(), &probe).await?, "{probe:?}");
     }
-    let closed = Probe::Tcp(socket([127, 0, 0, 1], 7171));
+    let loopback = Probe::Tcp(socket([127, 0, 0, 1], 7171));
     assert!(
-        !lab.reaches(two.as_ref(), &closed).await?,
+        !lab.reaches(two.as_ref(), &loopback).await?,
         "loopback is shared"
     );
-    drop(listening);
-    Ok(())
+    t.until("the listener is reached from its own sandbox", async || {
+        lab.reaches(one.as_ref(), &loopback).await
+    })
+    .await
 }
 
 pub(in crate::conformance) async fn a_dead_sandboxs_processes_cannot_be_signalled(

@@ -81,8 +81,8 @@ pub(in crate::conformance) async fn any_process_can_be_signalled_by_its_id(
     .await?;
     let child = child.expect("it was just found");
     sandbox.signal(child, Signal::TERM).await?;
-    let told = super::read_until(t, &mut events, "\n").await?;
-    assert!(told.contains("child ended with 143"), "{told:?}");
+    // The shell itself may have something to say about it first.
+    super::read_until(t, &mut events, "child ended with 143\n").await?;
     Ok(())
 }
 
@@ -131,25 +131,6 @@ pub(in crate::conformance) async fn a_process_can_be_taken_up_again(t: &Trial) -
     );
     let status = t.soon("the process ends", again.wait()).await?;
     assert_eq!(status.exit, Exit::Code(5));
-    Ok(())
-}
-
-pub(in crate::conformance) async fn output_waits_for_whoever_takes_a_process_up(
-    t: &Trial,
-) -> Result<()> {
-    let sandbox = t.sandbox().await?;
-    let process = sandbox
-        .spawn(Command::shell("echo unread; sleep 2; echo later"))
-        .await?;
-    let pid = process.pid();
-    // Nobody ever asked for its events, so nothing of it counts as read.
-    drop(process);
-    let again = sandbox.attach(pid).await?;
-    let mut events = again.events().expect("a new handle has a stream");
-    assert_eq!(
-        super::read_until(t, &mut events, "later\n").await?,
-        "unread\nlater\n"
-    );
     Ok(())
 }
 

@@ -371,6 +371,9 @@ impl Drop for HostFile {
 /// Makes a link to a host file and asserts that neither end of it leaves the sandbox.
 async fn stays_inside(t: &Trial, sandbox: &dyn Sandbox, text: &str, host: &HostFile) -> Result<()> {
     let link = t.path("way-out");
+    let direct = path(host.text());
+    let parent = direct.parent().unwrap_or_else(SandboxPath::root);
+    sandbox.make_dir(&parent, MakeDirOptions::default()).await?;
     let command = Command::argv(["ln", "-sf", text, link.as_str()]);
     t.soon("ln ends", sandbox.exec(command)).await?;
     assert_eq!(sandbox.stat(&link).await?.kind, FileKind::Symlink);
@@ -379,7 +382,6 @@ async fn stays_inside(t: &Trial, sandbox: &dyn Sandbox, text: &str, host: &HostF
         ErrorKind::NotFound,
         Some("path"),
     );
-    let direct = path(host.text());
     assert!(!sandbox.exists(&direct).await?, "the host's file is inside");
     sandbox.write_all(&link, "from the sandbox".into()).await?;
     assert_eq!(sandbox.read_to_string(&direct).await?, "from the sandbox");
@@ -410,6 +412,9 @@ pub(in crate::conformance) async fn a_link_to_a_directory_is_no_way_out(t: &Tria
     let host = HostFile::new("the host's own");
     let (parent, name) = host.text().rsplit_once('/').expect("it is absolute");
     let dir = t.path("dir");
+    sandbox
+        .make_dir(&path(parent), MakeDirOptions::default())
+        .await?;
     t.out(&sandbox, &format!("ln -s {parent} {dir}")).await?;
     let through = dir.join(name)?;
     assert!(!sandbox.exists(&through).await?);
