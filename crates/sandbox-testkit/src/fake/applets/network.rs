@@ -98,9 +98,11 @@ async fn talk(task: &Task, stream: DuplexStream) -> u8 {
         }
     };
     tokio::pin!(receive);
+    // What is there to be sent goes out before the other side's end ends this one.
     tokio::select! {
-        () = &mut receive => {}
+        biased;
         () = send => receive.await,
+        () = &mut receive => {}
     }
     0
 }
