@@ -1,0 +1,36 @@
+//! Who uses the engine: organisations, their API keys, and what they may use.
+//!
+//! An [`Organisation`] owns sandboxes and API keys. A key is shown once, when it is made; from then
+//! on only its hash is known. [`Owners::authenticate`] turns a key into a [`Principal`], looked up in
+//! the store every time, so that revoking a key takes effect with the next request, also when
+//! another process revoked it.
+//!
+//! [`Quotas`] limit an organisation. [`Owners::reserve`] takes a sandbox's share before it is made,
+//! all of it or nothing; [`Owners::check_rate`] limits requests. Compute seconds are counted where the
+//! sandboxes are kept; [`MonthUsage`] holds them against the allowance. What is reserved lives in this process: after a restart
+//! [`Owners::restore`] rebuilds it from the sandboxes that live. [`QuotaAdmission`] does both for an engine.
+
+mod admission;
+mod id;
+mod key;
+mod quotas;
+mod rate;
+mod reservations;
+mod service;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod store;
+
+#[cfg(test)]
+mod tests;
+
+pub use admission::QuotaAdmission;
+pub use id::{KeyId, OrganisationId};
+pub use key::{ApiKey, KeyShape, MAX_KEY_BYTES, MIN_IMPORTED_KEY_BYTES, Scope, Scopes};
+pub use quotas::{Month, MonthUsage, Quotas};
+pub use rate::RateDecision;
+pub use reservations::{Held, Reservation};
+pub use service::{NewKey, Owners, Principal};
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteOwners;
+pub use store::{KeyHash, KeyRecord, MemoryOwners, Organisation, OwnersStore};

@@ -1,0 +1,360 @@
+//! Owners as the rest of the engine sees them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sandbox_core::{Error, ErrorKind, Resources, Result, SandboxId, Timestamp};
+
+use super::key::{MAX_KEY_BYTES, hash};
+use super::rate::RateLimiter;
+use super::reservations::Reservations;
+use super::store::{KeyHash, no_organisation, taken};
+use super::{
+    ApiKey, Held, KeyId, KeyRecord, KeyShape, MonthUsage, Organisation, OrganisationId,
+    OwnersStore, Quotas, RateDecision, Reservation, Scope, Scopes,
+};
+
+/// How exact [`KeyRecord::last_used_at`] is: at most one write to the store a key in this time.
+const TOUCH_INTERVAL: Duration = Duration::from_secs(60);
+/// The longest name or label in bytes.
+const MAX_NAME_BYTES: usize = 128;
+
+/// A key to be made.
+#[derive(Debug, Clone)]
+pub struct NewKey {
+    /// What it is for: at most 128 bytes.
+    pub label: String,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// What it looks like.
+    pub shape: KeyShape,
+}
+
+impl Default for NewKey {
+    /// A native key without a label that may read and write.
+    fn default() -> Self {
+        Self {
+            label: String::new(),
+            scopes: Scopes::up_to(Scope::Write),
+            shape: KeyShape::Native,
+        }
+    }
+}
+
+/// Who is calling.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    /// The organisation.
+    pub organisation: OrganisationId,
+    /// The key that was presented.
+    pub key_id: KeyId,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// The organisation's quotas when it was looked up.
+    pub quotas: Quotas,
+}
+
+impl Principal {
+    /// Refuses what needs `scope` unless the key has it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::PermissionDenied`] naming the scope.
+    pub fn require(&self, scope: Scope) -> Result<()> {
+        self.scopes.require(scope)
+    }
+}
+
+/// Organisations, keys and quotas over an [`OwnersStore`]. Share it behind an [`Arc`].
+#[derive(Debug)]
+pub struct Owners {
+    store: Arc<dyn OwnersStore>,
+    reservations: Reservations,
+    rates: Mutex<RateLimiter>,
+    touched: Mutex<HashMap<KeyId, Timestamp>>,
+}
+
+impl Owners {
+    /// Owners kept in `store`, nothing reserved yet.
+    pub fn new(store: Arc<dyn OwnersStore>) -> Self {
+        Self {
+            store,
+            reservations: Reservations::default(),
+            rates: Mutex::default(),
+            touched: Mutex::default(),
+        }
+    }
+
+    /// Makes an organisation.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidSpec`] with field `name` unless that is 1 to 128 bytes without control
+    /// characters, or with the field of a quota.
+    pub async fn create_organisation(
+        &self,
+        name: &str,
+        quotas: Quotas,
+        now: Timestamp,
+    ) -> Result<Organisation> {
+        let organisation = Organisation {
+            id: OrganisationId::generate()?,
+            name: name.to_owned(),
+            created_at: now,
+            quotas,
+        };
+        check_organisation(&organisation)?;
+        self.store.add_organisation(&organisation).await?;
+        Ok(organisation)
+    }
+
+    /// Replaces an organisation's name and quotas. Sandboxes that run stay, also over a new quota.
+    ///
+    /// # Errors
+    /// As [`create_organisation`](Self::create_organisation), and [`ErrorKind::NotFound`] with
+    /// field `organisation`.
+    pub async fn update_organisation(&self, organisation: &Organisation) -> Result<()> {
+        check_organisation(organisation)?;
+        match self.store.update_organisation(organisation).await? {
+            true => Ok(()),
+            false => Err(no_organisation()),
+        }
+    }
+
+    /// An organisation.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] with field `organisation`.
+    pub async fn organisation(&self, id: &OrganisationId) -> Result<Organisation> {
+        self.store
+            .organisation(id)
+            .await?
+            .ok_or_else(no_organisation)
+    }
+
+    /// Every organisation, oldest first.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn organisations(&self) -> Result<Vec<Organisation>> {
+        self.store.organisations().await
+    }
+
+    /// Makes a key. The [`ApiKey`] is the only copy there will ever be.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidSpec`] with field `label`, [`ErrorKind::NotFound`] with field
+    /// `organisation`.
+    pub async fn create_key(
+        &self,
+        organisation: &OrganisationId,
+        new: NewKey,
+        now: Timestamp,
+    ) -> Result<(ApiKey, KeyRecord)> {
+        let key = ApiKey::generate(new.shape)?;
+        let record = self
+            .add_key(organisation, &key, new.label, new.scopes, now)
+            .await?;
+        Ok((key, record))
+    }
+
+    /// Adds a key that the operator chose. Importing the same key again is no error and changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// As [`create_key`](Self::create_key); [`ErrorKind::Conflict`] with field `key` when another
+    /// organisation has it, or it was revoked.
+    pub async fn import_key(
+        &self,
+        organisation: &OrganisationId,
+        key: &ApiKey,
+        label: &str,
+        scopes: Scopes,
+        now: Timestamp,
+    ) -> Result<KeyRecord> {
+        let added = self
+            .add_key(organisation, key, label.to_owned(), scopes, now)
+            .await;
+        match added {
+            Err(error) if error.kind() == ErrorKind::Conflict => {}
+            other => return other,
+        }
+        match self.store.find_key(&key.hash()).await? {
+            Some((record, _)) if record.revoked_at.is_some() => {
+                let message = "was revoked; choose another one";
+                Err(Error::new(ErrorKind::Conflict, "owners.import_key", message).with_field("key"))
+            }
+            Some((record, _)) if record.organisation == *organisation => Ok(record),
+            Some(_) | None => Err(taken("key")),
+        }
+    }
+
+    async fn add_key(
+        &self,
+        organisation: &OrganisationId,
+        key: &ApiKey,
+        label: String,
+        scopes: Scopes,
+        now: Timestamp,
+    ) -> Result<KeyRecord> {
+        check_text("label", &label, 0)?;
+        let record = KeyRecord {
+            id: KeyId::generate()?,
+            organisation: organisation.clone(),
+            label,
+            hint: key.hint(),
+            scopes,
+            created_at: now,
+            last_used_at: None,
+            revoked_at: None,
+        };
+        self.store.add_key(&record, &key.hash()).await?;
+        Ok(record)
+    }
+
+    /// The keys of an organisation, revoked ones included, oldest first.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn keys(&self, organisation: &OrganisationId) -> Result<Vec<KeyRecord>> {
+        self.store.keys(organisation).await
+    }
+
+    /// Revokes a key, from the next request on. Idempotent.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] with field `key` when the organisation has no such key.
+    pub async fn revoke_key(
+        &self,
+        organisation: &OrganisationId,
+        id: &KeyId,
+        now: Timestamp,
+    ) -> Result<()> {
+        match self.store.revoke_key(organisation, id, now).await? {
+            true => Ok(()),
+            false => {
+                let message = "the organisation has no such key";
+                Err(Error::new(ErrorKind::NotFound, "owners.revoke_key", message).with_field("key"))
+            }
+        }
+    }
+
+    /// Who presents `key`; `None` when it is not a key, unknown or revoked, which of them is
+    /// nobody's business.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn authenticate(&self, key: &str, now: Timestamp) -> Result<Option<Principal>> {
+        if !(1..=MAX_KEY_BYTES).contains(&key.len()) {
+            return Ok(None);
+        }
+        let hash: KeyHash = hash(key);
+        let Some((record, organisation)) = self.store.find_key(&hash).await? else {
+            return Ok(None);
+        };
+        if record.revoked_at.is_some() {
+            return Ok(None);
+        }
+        self.touch(&record.id, now).await;
+        Ok(Some(Principal {
+            organisation: organisation.id,
+            key_id: record.id,
+            scopes: record.scopes,
+            quotas: organisation.quotas,
+        }))
+    }
+
+    /// Notes the use of a key, at most once a minute. A store that cannot take the note (a full
+    /// disk) keeps nobody out.
+    async fn touch(&self, id: &KeyId, now: Timestamp) {
+        {
+            let mut touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
+            let due = touched
+                .get(id)
+                .is_none_or(|last| now.since(*last) >= TOUCH_INTERVAL || now < *last);
+            if !due {
+                return;
+            }
+            touched.insert(id.clone(), now);
+        }
+        if let Err(error) = self.store.touch_key(id, now).await {
+            tracing::warn!(key_id = %id, %error, "cannot note the use of an API key");
+        }
+    }
+
+    /// Takes the share of a sandbox that is about to be made. Of two that race for the last one,
+    /// exactly one gets it. `used_seconds` is what the organisation's sandboxes ran this month, as
+    /// the engine's store has it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LimitExceeded`] with the quota as the field (`quotas.concurrent_sandboxes`) and
+    /// the limit in the message; [`ErrorKind::NotFound`] with field `organisation`;
+    /// [`ErrorKind::Conflict`] with field `id` when the sandbox has a share.
+    pub async fn reserve(
+        &self,
+        organisation: &OrganisationId,
+        sandbox: &SandboxId,
+        resources: &Resources,
+        used_seconds: u64,
+        now: Timestamp,
+    ) -> Result<Reservation> {
+        let quotas = self.organisation(organisation).await?.quotas;
+        MonthUsage::new(&quotas, used_seconds, now).check()?;
+        self.reservations
+            .reserve(organisation, sandbox, resources, &quotas)
+    }
+
+    /// Gives a share back, when the sandbox is destroyed. Idempotent; `false` when it has none.
+    pub fn release(&self, sandbox: &SandboxId) -> bool {
+        self.reservations.release(sandbox)
+    }
+
+    /// Takes the share of a sandbox that was found alive after a restart, whatever the quotas say.
+    pub fn restore(
+        &self,
+        organisation: &OrganisationId,
+        sandbox: &SandboxId,
+        resources: &Resources,
+    ) {
+        self.reservations.restore(organisation, sandbox, resources);
+    }
+
+    /// What an organisation's sandboxes hold now.
+    pub fn held(&self, organisation: &OrganisationId) -> Held {
+        self.reservations.held(organisation)
+    }
+
+    /// How `used_seconds` of this month stand to the organisation's allowance.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] with field `organisation`.
+    pub async fn month_usage(
+        &self,
+        organisation: &OrganisationId,
+        used_seconds: u64,
+        now: Timestamp,
+    ) -> Result<MonthUsage> {
+        let quotas = self.organisation(organisation).await?.quotas;
+        Ok(MonthUsage::new(&quotas, used_seconds, now))
+    }
+
+    /// Counts one request; `None` when the organisation has no limit.
+    pub fn check_rate(&self, principal: &Principal, now: Timestamp) -> Option<RateDecision> {
+        let limit = principal.quotas.requests_per_minute?;
+        let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(rates.check(&principal.organisation, limit, now))
+    }
+}
+
+fn check_organisation(organisation: &Organisation) -> Result<()> {
+    check_text("name", &organisation.name, 1)?;
+    organisation.quotas.validate()
+}
+
+fn check_text(field: &'static str, text: &str, min: usize) -> Result<()> {
+    let fits = (min..=MAX_NAME_BYTES).contains(&text.len()) && !text.contains(char::is_control);
+    if fits {
+        return Ok(());
+    }
+    let message = format!("must be {min} to {MAX_NAME_BYTES} bytes without control characters");
+    Err(Error::invalid("owners.check", field, message))
+}

@@ -1,0 +1,246 @@
+//! Owners in SQLite.
+
+use async_trait::async_trait;
+use sandbox_core::{Error, ErrorKind, Result, Timestamp};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqlitePool};
+
+use crate::store::SqliteStore;
+
+use super::store::{no_organisation, taken};
+use super::{KeyHash, KeyId, KeyRecord, Organisation, OrganisationId, OwnersStore};
+
+/// Owners kept in the engine's SQLite database.
+#[derive(Debug, Clone)]
+pub struct SqliteOwners {
+    pool: SqlitePool,
+}
+
+impl SqliteOwners {
+    /// Owners in the file of `store`.
+    pub fn new(store: &SqliteStore) -> Self {
+        Self::from_pool(store.pool().clone())
+    }
+
+    /// Owners in the database behind `pool`, whose migrations have run.
+    pub(super) fn from_pool(pool: SqlitePool) -> Self {
+        Self { pool }
+    }
+}
+
+/// What a failing statement means to the caller.
+fn database(operation: &'static str) -> impl Fn(sqlx::Error) -> Error {
+    move |error| {
+        let kind = match &error {
+            sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) => ErrorKind::Unavailable,
+            _ => ErrorKind::Internal,
+        };
+        Error::new(kind, operation, "the database refused").with_source(error)
+    }
+}
+
+/// A row that does not say what this crate wrote into it.
+fn damaged(
+    operation: &'static str,
+    source: impl std::error::Error + Send + Sync + 'static,
+) -> Error {
+    let message = "the database holds a value that this version does not understand";
+    Error::new(ErrorKind::Internal, operation, message).with_source(source)
+}
+
+/// SQLite's integers are signed; times beyond 2^63 stay there.
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+fn time(millis: i64) -> Timestamp {
+    Timestamp::from_millis(unsigned(millis))
+}
+
+fn read_organisation(row: &SqliteRow, prefix: [&str; 4]) -> Result<Organisation> {
+    const OPERATION: &str = "owners.read_organisation";
+    let failed = database(OPERATION);
+    let [id, name, created_at, quotas] = prefix;
+    let quotas: &str = row.try_get(quotas).map_err(&failed)?;
+    Ok(Organisation {
+        id: OrganisationId::new(row.try_get::<String, _>(id).map_err(&failed)?)?,
+        name: row.try_get(name).map_err(&failed)?,
+        created_at: time(row.try_get(created_at).map_err(&failed)?),
+        quotas: serde_json::from_str(quotas).map_err(|e| damaged(OPERATION, e))?,
+    })
+}
+
+const ORGANISATION: [&str; 4] = ["id", "name", "created_at", "quotas"];
+const JOINED: [&str; 4] = [
+    "organisation_id",
+    "name",
+    "organisation_created_at",
+    "quotas",
+];
+
+fn read_key(row: &SqliteRow) -> Result<KeyRecord> {
+    const OPERATION: &str = "owners.read_key";
+    let failed = database(OPERATION);
+    let scopes: &str = row.try_get("scopes").map_err(&failed)?;
+    let organisation: String = row.try_get("organisation_id").map_err(&failed)?;
+    let last_used_at: Option<i64> = row.try_get("last_used_at").map_err(&failed)?;
+    let revoked_at: Option<i64> = row.try_get("revoked_at").map_err(&failed)?;
+    Ok(KeyRecord {
+        id: KeyId::new(row.try_get::<String, _>("id").map_err(&failed)?)?,
+        organisation: OrganisationId::new(organisation)?,
+        label: row.try_get("label").map_err(&failed)?,
+        hint: row.try_get("hint").map_err(&failed)?,
+        scopes: serde_json::from_str(scopes).map_err(|e| damaged(OPERATION, e))?,
+        created_at: time(row.try_get("created_at").map_err(&failed)?),
+        last_used_at: last_used_at.map(time),
+        revoked_at: revoked_at.map(time),
+    })
+}
+
+fn to_json(value: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|e| damaged("owners.write", e))
+}
+
+/// A unique or foreign key that was violated, as what it means.
+fn violated(error: sqlx::Error, unique: &'static str) -> Error {
+    match error.as_database_error() {
+        Some(cause) if cause.is_unique_violation() => taken(unique),
+        Some(cause) if cause.is_foreign_key_violation() => no_organisation(),
+        Some(_) | None => database("owners.add")(error),
+    }
+}
+
+#[async_trait]
+impl OwnersStore for SqliteOwners {
+    async fn add_organisation(&self, organisation: &Organisation) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO owner_organisations (id, name, created_at, quotas) VALUES (?, ?, ?, ?)",
+        )
+        .bind(organisation.id.as_str())
+        .bind(&organisation.name)
+        .bind(signed(organisation.created_at.as_millis()))
+        .bind(to_json(&organisation.quotas)?)
+        .execute(&self.pool)
+        .await
+        .map_err(|e| violated(e, "organisation"))?;
+        Ok(())
+    }
+
+    async fn update_organisation(&self, organisation: &Organisation) -> Result<bool> {
+        let done = sqlx::query("UPDATE owner_organisations SET name = ?, quotas = ? WHERE id = ?")
+            .bind(&organisation.name)
+            .bind(to_json(&organisation.quotas)?)
+            .bind(organisation.id.as_str())
+            .execute(&self.pool)
+            .await
+            .map_err(database("owners.update_organisation"))?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    async fn organisation(&self, id: &OrganisationId) -> Result<Option<Organisation>> {
+        let row = sqlx::query("SELECT * FROM owner_organisations WHERE id = ?")
+            .bind(id.as_str())
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(database("owners.organisation"))?;
+        row.map(|row| read_organisation(&row, ORGANISATION))
+            .transpose()
+    }
+
+    async fn organisations(&self) -> Result<Vec<Organisation>> {
+        let rows = sqlx::query("SELECT * FROM owner_organisations ORDER BY rowid")
+            .fetch_all(&self.pool)
+            .await
+            .map_err(database("owners.organisations"))?;
+        rows.iter()
+            .map(|row| read_organisation(row, ORGANISATION))
+            .collect()
+    }
+
+    async fn add_key(&self, key: &KeyRecord, hash: &KeyHash) -> Result<()> {
+        // The check is part of the statement, so that it holds without foreign keys enforced.
+        let done = sqlx::query(
+            "INSERT INTO owner_keys (id, organisation_id, hash, label, hint, scopes, created_at) \
+             SELECT ?, id, ?, ?, ?, ?, ? FROM owner_organisations WHERE id = ?",
+        )
+        .bind(key.id.as_str())
+        .bind(hash.0.as_slice())
+        .bind(&key.label)
+        .bind(&key.hint)
+        .bind(to_json(&key.scopes)?)
+        .bind(signed(key.created_at.as_millis()))
+        .bind(key.organisation.as_str())
+        .execute(&self.pool)
+        .await
+        .map_err(|e| violated(e, "key"))?;
+        match done.rows_affected() {
+            0 => Err(no_organisation()),
+            _ => Ok(()),
+        }
+    }
+
+    async fn find_key(&self, hash: &KeyHash) -> Result<Option<(KeyRecord, Organisation)>> {
+        const OPERATION: &str = "owners.find_key";
+        let row = sqlx::query(
+            "SELECT owner_keys.*, owner_organisations.name, owner_organisations.quotas, \
+             owner_organisations.created_at AS organisation_created_at \
+             FROM owner_keys JOIN owner_organisations ON owner_organisations.id = organisation_id \
+             WHERE hash = ?",
+        )
+        .bind(hash.0.as_slice())
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(database(OPERATION))?;
+        let Some(row) = row else { return Ok(None) };
+        let stored: &[u8] = row.try_get("hash").map_err(database(OPERATION))?;
+        let stored = <[u8; 32]>::try_from(stored).map_err(|e| damaged(OPERATION, e))?;
+        if KeyHash(stored) != *hash {
+            return Ok(None);
+        }
+        Ok(Some((read_key(&row)?, read_organisation(&row, JOINED)?)))
+    }
+
+    async fn keys(&self, organisation: &OrganisationId) -> Result<Vec<KeyRecord>> {
+        let rows = sqlx::query("SELECT * FROM owner_keys WHERE organisation_id = ? ORDER BY rowid")
+            .bind(organisation.as_str())
+            .fetch_all(&self.pool)
+            .await
+            .map_err(database("owners.keys"))?;
+        rows.iter().map(read_key).collect()
+    }
+
+    async fn touch_key(&self, id: &KeyId, at: Timestamp) -> Result<()> {
+        sqlx::query(
+            "UPDATE owner_keys SET last_used_at = max(coalesce(last_used_at, 0), ?) WHERE id = ?",
+        )
+        .bind(signed(at.as_millis()))
+        .bind(id.as_str())
+        .execute(&self.pool)
+        .await
+        .map_err(database("owners.touch_key"))?;
+        Ok(())
+    }
+
+    async fn revoke_key(
+        &self,
+        organisation: &OrganisationId,
+        id: &KeyId,
+        at: Timestamp,
+    ) -> Result<bool> {
+        let done = sqlx::query(
+            "UPDATE owner_keys SET revoked_at = coalesce(revoked_at, ?) \
+             WHERE id = ? AND organisation_id = ?",
+        )
+        .bind(signed(at.as_millis()))
+        .bind(id.as_str())
+        .bind(organisation.as_str())
+        .execute(&self.pool)
+        .await
+        .map_err(database("owners.revoke_key"))?;
+        Ok(done.rows_affected() == 1)
+    }
+}
