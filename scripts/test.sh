@@ -10,7 +10,7 @@ source scripts/install.sh
 source scripts/dockerd.sh
 
 install_packages dockerd=docker.io docker=docker.io busybox=busybox-static ip=iproute2 git=git \
-    python3=python3 curl=curl
+    python3=python3 curl=curl node=nodejs npm=npm pip3=python3-pip
 install_rust_tools
 
 state=$(mktemp -d)
