@@ -1,0 +1,70 @@
+//! The schema, as steps that are applied once each.
+
+use sandbox_core::{Error, ErrorKind, Result};
+use sqlx::{Connection, SqliteConnection};
+
+use super::failed;
+
+/// A step of the schema: its name, which never changes, and what it does.
+type Migration = (&'static str, &'static str);
+
+/// Every step, in order. One that was released is never edited: add another.
+const MIGRATIONS: &[Migration] = &[
+    ("0001_engine", include_str!("migrations/0001_engine.sql")),
+    ("0002_owners", include_str!("migrations/0002_owners.sql")),
+    (
+        "0003_idempotency",
+        include_str!("migrations/0003_idempotency.sql"),
+    ),
+];
+
+/// Applies what is missing, all of it or nothing.
+pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<()> {
+    let mut transaction = connection
+        .begin_with("BEGIN IMMEDIATE")
+        .await
+        .map_err(|e| failed("store.open", e))?;
+    sqlx::query("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY) WITHOUT ROWID")
+        .execute(&mut *transaction)
+        .await
+        .map_err(|e| failed("store.open", e))?;
+    let done: Vec<String> = sqlx::query_scalar("SELECT name FROM migrations ORDER BY name")
+        .fetch_all(&mut *transaction)
+        .await
+        .map_err(|e| failed("store.open", e))?;
+    refuse_newer(&done)?;
+    for (name, sql) in MIGRATIONS {
+        if done.iter().any(|applied| applied == name) {
+            continue;
+        }
+        sqlx::raw_sql(*sql)
+            .execute(&mut *transaction)
+            .await
+            .map_err(|e| failed("store.open", e))?;
+        sqlx::query("INSERT INTO migrations (name) VALUES (?)")
+            .bind(*name)
+            .execute(&mut *transaction)
+            .await
+            .map_err(|e| failed("store.open", e))?;
+    }
+    transaction
+        .commit()
+        .await
+        .map_err(|e| failed("store.open", e))
+}
+
+/// A newer version may keep things in a way that this one would destroy.
+fn refuse_newer(done: &[String]) -> Result<()> {
+    let unknown = done
+        .iter()
+        .find(|name| !MIGRATIONS.iter().any(|(known, _)| known == name));
+    match unknown {
+        None => Ok(()),
+        Some(name) => Err(Error::new(
+            ErrorKind::Conflict,
+            "store.open",
+            format!("the database was written by a newer version (it has {name})"),
+        )
+        .with_field("data_dir")),
+    }
+}
