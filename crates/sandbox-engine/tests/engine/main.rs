@@ -1,0 +1,14 @@
+//! The engine over the fake runtime, in time that only the test moves.
+
+mod crash;
+mod egress;
+mod events;
+mod failing_store;
+mod idle;
+mod lifecycle;
+mod listing;
+mod processes;
+mod recovery;
+mod requests;
+mod support;
+mod usage;
