@@ -232,3 +232,46 @@ async fn hundreds_of_sandboxes_are_matched_with_one_look() {
     }
     let _: &Arc<dyn Runtime> = world.engine.runtimes().next().unwrap().1;
 }
+
+#[cfg(feature = "sqlite")]
+#[tokio::test]
+async fn an_engine_over_a_file_goes_on_where_the_one_before_stopped() {
+    use sandbox_engine::store::{SqliteStore, Synchronous};
+    use sandbox_testkit::{FakeDaemon, ManualClock};
+
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("engine.db");
+    let (clock, daemon) = (ManualClock::new(), FakeDaemon::new());
+    let open = async || {
+        let store = SqliteStore::open(&path, Synchronous::Process)
+            .await
+            .unwrap();
+        Engine::builder()
+            .runtime("fake", Arc::new(daemon.connect()))
+            .store(store)
+            .clock(TestClock(clock.clone()))
+            .build()
+            .await
+            .unwrap()
+    };
+    let engine = open().await;
+    let runs = engine.create(request(ephemeral(60))).await.unwrap();
+    let paused = engine.create(request(persistent(60))).await.unwrap();
+    engine.pause(paused.id()).await.unwrap();
+    let gone = engine.create(request(ephemeral(60))).await.unwrap();
+    engine.destroy(gone.id()).await.unwrap();
+    engine.shutdown().await;
+    drop(engine);
+    let engine = open().await;
+    for (id, state) in [
+        (runs.id(), State::Running),
+        (paused.id(), State::Paused),
+        (gone.id(), State::Destroyed),
+    ] {
+        assert_eq!(engine.get(id).await.unwrap().state(), state);
+    }
+    assert_eq!(daemon.sandboxes().len(), 2);
+    let newer = engine.create(request(ephemeral(60))).await.unwrap();
+    assert!(newer.seq > gone.seq, "numbers go on");
+    engine.shutdown().await;
+}
