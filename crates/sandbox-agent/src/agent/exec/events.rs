@@ -1,0 +1,284 @@
+//! What happens to processes: they start, end, run out of time.
+
+use std::fs;
+use std::os::fd::AsRawFd;
+use std::time::Duration;
+
+use sandbox_core::{ErrorKind, ExitStatus, Signal};
+
+use super::plan::public_pid;
+use super::process::{Ending, ExecId, Kill, decode};
+use super::pty;
+use super::supervisor::Phase;
+use crate::agent::Agent;
+use crate::agent::sys::{fd, signal};
+use crate::protocol::{Reply, WireError};
+
+/// How long the end of a command that ran out of time is held back until everything it left behind
+/// is gone.
+const SWEEP_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Does for a process what it could not do itself.
+pub(super) fn after_start(pid: i32, killable_first: bool) {
+    if !killable_first {
+        // It may not write its own while it shares this program's protected memory.
+        let _ = fs::write(format!("/proc/{pid}/oom_score_adj"), "1000");
+    }
+}
+
+impl Agent {
+    /// A supervisor said that something changed.
+    pub(crate) fn supervisors_spoke(&mut self) {
+        let mut buffer = [0; 512];
+        while let Ok(got @ 1..) = fd::read(self.supervised.0.as_raw_fd(), &mut buffer) {
+            for id in buffer[..got].chunks_exact(size_of::<ExecId>()) {
+                // A chunk has exactly the size of an id.
+                let id = ExecId::from_ne_bytes(id.try_into().unwrap_or_default());
+                self.supervisor_changed(id);
+            }
+            if got < buffer.len() {
+                return;
+            }
+        }
+    }
+
+    fn supervisor_changed(&mut self, id: ExecId) {
+        let Some(phase) = self.execs.get(&id).and_then(|exec| {
+            let supervisor = exec.supervisor.as_ref();
+            supervisor.map(super::Supervisor::phase)
+        }) else {
+            return;
+        };
+        match phase {
+            Phase::Starting => {}
+            Phase::Running(pid) => self.supervised_started(id, pid),
+            Phase::Failed(failure) => {
+                let exec = self.execs.get_mut(&id);
+                let error = match exec.and_then(|exec| exec.starting.take()) {
+                    Some(command) => failure.describe(&command),
+                    None => WireError::new(ErrorKind::Internal, "the process did not start"),
+                };
+                self.supervised_failed(id, error);
+            }
+            Phase::Ended(wait_status) => {
+                if let Some(pid) = self.command_pid(id) {
+                    self.supervised_started(id, pid);
+                }
+                self.process_ended(id, wait_status);
+            }
+        }
+    }
+
+    fn command_pid(&self, id: ExecId) -> Option<i32> {
+        self.execs.get(&id)?.supervisor.as_ref()?.command_pid()
+    }
+
+    fn supervised_started(&mut self, id: ExecId, pid: i32) {
+        let Some(exec) = self.execs.get_mut(&id) else {
+            return;
+        };
+        if exec.starting.take().is_none() {
+            return;
+        }
+        exec.pid = pid;
+        let killable = exec
+            .supervisor
+            .as_ref()
+            .is_some_and(|one| one.is_killable_first());
+        let channel = exec.channel;
+        after_start(pid, killable);
+        self.starting.remove(&id);
+        if let Some(channel) = channel {
+            let pid = public_pid(pid);
+            self.reply_soon(channel, Ok(Reply::Spawned { pid }));
+        }
+    }
+
+    /// The process never ran. Its supervisor is kept until it was reaped.
+    fn supervised_failed(&mut self, id: ExecId, error: WireError) {
+        self.starting.remove(&id);
+        let Some(exec) = self.execs.get_mut(&id) else {
+            return;
+        };
+        exec.forgotten = true;
+        exec.deadline = None;
+        exec.ending = Some(Ending {
+            status: ExitStatus::lost(),
+            placed: false,
+            announced: false,
+        });
+        if let Some(supervisor) = &exec.supervisor {
+            supervisor.release();
+        }
+        if let Some(channel) = exec.channel.take() {
+            self.channels.remove(&channel);
+            self.reply(channel, Err(error));
+        }
+        self.close_outputs(id);
+    }
+
+    /// Takes the status of every child that ended.
+    pub(crate) fn reap_children(&mut self) {
+        while let Some((pid, wait_status)) = signal::reap() {
+            let Some(id) = self.pids.remove(&pid) else {
+                continue;
+            };
+            let exec = self.execs.get_mut(&id);
+            match exec.and_then(|exec| exec.supervisor.take()) {
+                Some(supervisor) => self.supervisor_reaped(id, &supervisor),
+                None => self.process_ended(id, wait_status),
+            }
+        }
+    }
+
+    /// A supervisor is gone: released, or killed by the guest.
+    fn supervisor_reaped(&mut self, id: ExecId, supervisor: &super::Supervisor) {
+        match supervisor.phase() {
+            Phase::Ended(wait_status) => self.process_ended(id, wait_status),
+            Phase::Failed(failure) => {
+                let exec = self.execs.get_mut(&id);
+                if let Some(command) = exec.and_then(|exec| exec.starting.take()) {
+                    self.supervised_failed(id, failure.describe(&command));
+                }
+            }
+            Phase::Starting | Phase::Running(_) => self.supervisor_lost(id, supervisor),
+        }
+        self.settle(id);
+    }
+
+    /// The guest killed the supervisor, so that nobody knows any more what belongs to the command.
+    /// Whatever came to this program since and is none of its children is killed: a command does
+    /// not get out of its time limit, at the price of processes that other commands left behind.
+    fn supervisor_lost(&mut self, id: ExecId, supervisor: &super::Supervisor) {
+        if let Some(pid) = supervisor.command_pid() {
+            let _ = signal::kill(-pid, libc::SIGKILL);
+        }
+        let known = self.pids.keys().copied().collect();
+        self.sweeper.kill_strays_but(known);
+        if self
+            .execs
+            .get(&id)
+            .is_some_and(|exec| exec.starting.is_some())
+        {
+            let killed = WireError::new(ErrorKind::Unavailable, "the process was killed");
+            self.supervised_failed(id, killed);
+        } else {
+            self.process_ended(id, libc::SIGKILL);
+        }
+    }
+
+    /// The process itself ended; others may still hold its output open.
+    pub(super) fn process_ended(&mut self, id: ExecId, wait_status: i32) {
+        let plain = decode(wait_status);
+        let exhausted = matches!(plain.shell_code(), 137) && self.memory_ran_out.happened();
+        let Some(exec) = self.execs.get_mut(&id) else {
+            return;
+        };
+        if exec.ending.is_some() {
+            return;
+        }
+        exec.deadline = exec.deadline.filter(|_| exec.kill == Kill::Sweeping);
+        exec.ending = Some(Ending {
+            status: exec.status(wait_status, exhausted),
+            placed: false,
+            announced: false,
+        });
+        if exec.kill == Kill::No
+            && let Some(supervisor) = &exec.supervisor
+        {
+            supervisor.release();
+        }
+        self.measure_outputs(id);
+        self.close_input(id);
+        self.settle(id);
+    }
+
+    /// Kills every command whose time has passed.
+    pub(crate) fn enforce_deadlines(&mut self) {
+        let now = self.clock.now();
+        let due: Vec<_> = self
+            .execs
+            .iter()
+            .filter(|(_, exec)| exec.deadline.is_some_and(|deadline| deadline <= now))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in due {
+            self.time_passed(id, now);
+        }
+    }
+
+    /// The earliest deadline.
+    pub(crate) fn next_deadline(&self) -> Option<Duration> {
+        self.execs.values().filter_map(|exec| exec.deadline).min()
+    }
+
+    fn time_passed(&mut self, id: ExecId, now: Duration) {
+        let Some(exec) = self.execs.get_mut(&id) else {
+            return;
+        };
+        match exec.kill {
+            Kill::No => {
+                exec.kill = Kill::Sweeping;
+                exec.deadline = Some(now + SWEEP_PATIENCE);
+                if let Some(pid) = exec.pid() {
+                    let _ = signal::kill(-pid, libc::SIGKILL);
+                }
+                if let Some(supervisor) = &exec.supervisor {
+                    self.sweeper.kill_below(supervisor.pid, id);
+                }
+            }
+            Kill::Sweeping => {
+                exec.kill = Kill::Swept;
+                exec.deadline = None;
+                if exec.ending.is_none()
+                    && let Some(supervisor) = &exec.supervisor
+                {
+                    // Stopped by the guest, or something that cannot be killed is below it.
+                    supervisor.kill();
+                }
+                self.settle(id);
+            }
+            Kill::Swept => exec.deadline = None,
+        }
+    }
+
+    /// Everything below a command that ran out of time is gone.
+    pub(crate) fn swept(&mut self, id: ExecId) {
+        if let Some(exec) = self.execs.get_mut(&id) {
+            exec.kill = Kill::Swept;
+            exec.deadline = None;
+            if let Some(supervisor) = &exec.supervisor {
+                supervisor.release();
+            }
+            self.settle(id);
+        }
+    }
+
+    /// Sends a signal to a spawned process's group.
+    pub(crate) fn signal_group(
+        &mut self,
+        process: u32,
+        number: Signal,
+    ) -> Result<Reply, WireError> {
+        let exec = self.exec_of(process)?;
+        let ended = || WireError::of(ErrorKind::NotFound, "pid", "the process has ended");
+        let pid = exec.pid().filter(|_| exec.is_alive()).ok_or_else(ended)?;
+        signal::kill(-pid, number.number()).map_err(|_| ended())?;
+        Ok(Reply::Done)
+    }
+
+    /// Changes the size of a spawned process's terminal.
+    pub(crate) fn resize(
+        &mut self,
+        process: u32,
+        size: sandbox_core::PtySize,
+    ) -> Result<Reply, WireError> {
+        let exec = self.exec_of(process)?;
+        let refuse = |message: String| WireError::new(ErrorKind::Conflict, message);
+        let Some(master) = exec.terminal_fd.filter(|_| exec.input.is_some()) else {
+            return Err(refuse("the process has no terminal".into()));
+        };
+        pty::resize(master, size).map_err(|error| refuse(error.to_string()))?;
+        Ok(Reply::Done)
+    }
+}

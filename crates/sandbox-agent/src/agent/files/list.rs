@@ -1,0 +1,125 @@
+//! Listing directories.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sandbox_core::{ErrorKind, ListOptions, SandboxPath};
+
+use super::lines::{LineWriter, lines};
+use super::{at, info, lossy_name, refuse};
+use crate::agent::Agent;
+use crate::agent::channel::Channel;
+use crate::agent::exec::Accounts;
+use crate::protocol::{Reply, WireError};
+
+impl Agent {
+    pub(crate) fn list(&mut self, channel: u32, path: SandboxPath, options: ListOptions) {
+        self.send_lines(channel, move |writer| {
+            let mut listing = Listing {
+                options,
+                entries: 0,
+                accounts: Accounts::new(),
+                writer,
+                next: Vec::new(),
+            };
+            listing.run(path)
+        });
+    }
+
+    pub(crate) fn send_processes(&mut self, channel: u32) {
+        let processes = self.list_processes();
+        self.send_lines(channel, move |writer| {
+            for process in &processes {
+                if !writer.line(process) {
+                    break;
+                }
+            }
+            Ok(())
+        });
+    }
+
+    /// Answers with the lines that `make` writes on a worker.
+    fn send_lines(
+        &mut self,
+        channel: u32,
+        make: impl FnOnce(&mut LineWriter) -> Result<(), WireError> + Send + 'static,
+    ) {
+        let job = self.new_job();
+        let (lines, mut writer) = lines(job, self.workers.completions.clone());
+        self.channels
+            .insert(channel, Channel::Lines(Box::new(lines)));
+        self.reply_soon(channel, Ok(Reply::Done));
+        self.workers.submit(move || {
+            let result = make(&mut writer);
+            writer.finish(result);
+        });
+    }
+}
+
+struct Listing<'a> {
+    options: ListOptions,
+    entries: u32,
+    accounts: Accounts,
+    writer: &'a mut LineWriter,
+    /// Directories still to be listed, and how deep their entries are. Not the call stack: how
+    /// deep a tree is, is the guest's choice.
+    next: Vec<(PathBuf, SandboxPath, u32)>,
+}
+
+impl Listing<'_> {
+    fn run(&mut self, path: SandboxPath) -> Result<(), WireError> {
+        let real = PathBuf::from(path.as_str());
+        let entries = fs::read_dir(&real).map_err(|error| directory_failure(&error))?;
+        if !self.directory(entries, &real, &path, 1)? {
+            return Ok(());
+        }
+        while let Some((real, path, depth)) = self.next.pop() {
+            // Removed meanwhile, or not for this user: its own entry is listed.
+            let Ok(entries) = fs::read_dir(&real) else {
+                continue;
+            };
+            if !self.directory(entries, &real, &path, depth)? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Lists one directory; false when nobody wants any more.
+    fn directory(
+        &mut self,
+        entries: fs::ReadDir,
+        real: &Path,
+        path: &SandboxPath,
+        depth: u32,
+    ) -> Result<bool, WireError> {
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let real = real.join(&name);
+            let Ok(metadata) = fs::symlink_metadata(&real) else {
+                continue;
+            };
+            self.entries += 1;
+            if self.entries > self.options.limit {
+                let message = format!("there are more than {} entries", self.options.limit);
+                return Err(refuse(ErrorKind::LimitExceeded, "limit", message));
+            }
+            let path = path.join(lossy_name(&name))?;
+            let info = info::describe(path.clone(), &real, &metadata, &mut self.accounts);
+            if !self.writer.line(&info) {
+                return Ok(false);
+            }
+            if metadata.is_dir() && depth < self.options.depth {
+                self.next.push((real, path, depth + 1));
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn directory_failure(error: &std::io::Error) -> WireError {
+    match error.raw_os_error() {
+        Some(libc::ENOTDIR) => refuse(ErrorKind::Conflict, "path", "is not a directory"),
+        _ => at("path", error),
+    }
+}

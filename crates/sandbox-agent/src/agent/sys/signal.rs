@@ -1,0 +1,103 @@
+//! Signals, and what the kernel is told once about this process.
+#![expect(unsafe_code, reason = "signals and prctl are system calls")]
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use super::fd::{check, own};
+
+/// Signals that a fault in this program raises; blocking them would kill it without a word.
+const FAULTS: [i32; 4] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE];
+
+/// Prepares this process: memory that no other process reads, orphans that come here, file modes
+/// that are meant, every signal but faults held back.
+pub(crate) fn prepare_process() -> io::Result<OwnedFd> {
+    // SAFETY: prctl with these options and umask touch no memory.
+    unsafe {
+        libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0);
+        libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+        libc::umask(0);
+    }
+    for signal in 1..=64 {
+        if !FAULTS.contains(&signal) && signal != libc::SIGPIPE {
+            // SAFETY: the default action is no handler. KILL, STOP and the two that the C library
+            // keeps to itself are refused, which changes nothing.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+    }
+    // SAFETY: SIGPIPE is ignored, so that a closed pipe is an error and not the end.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+    block_and_watch()
+}
+
+fn block_and_watch() -> io::Result<OwnedFd> {
+    // SAFETY: the sets are initialised by sigfillset and sigemptyset before anybody reads them.
+    unsafe {
+        let mut blocked: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&mut blocked);
+        for fault in FAULTS {
+            libc::sigdelset(&mut blocked, fault);
+        }
+        check(libc::sigprocmask(
+            libc::SIG_SETMASK,
+            &blocked,
+            std::ptr::null_mut(),
+        ))?;
+        let mut watched: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&mut watched);
+        libc::sigaddset(&mut watched, libc::SIGCHLD);
+        libc::sigaddset(&mut watched, libc::SIGTERM);
+        own(libc::signalfd(
+            -1,
+            &watched,
+            libc::SFD_CLOEXEC | libc::SFD_NONBLOCK,
+        ))
+    }
+}
+
+/// A signal that arrived, and who sent it: zero for a process outside this process namespace.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Arrived {
+    /// Its number.
+    pub(crate) number: i32,
+    /// The sender's process id.
+    pub(crate) sender: u32,
+}
+
+/// The next signal that arrived.
+pub(crate) fn next(signals: &impl AsRawFd) -> Option<Arrived> {
+    let mut info = std::mem::MaybeUninit::<libc::signalfd_siginfo>::zeroed();
+    let size = size_of::<libc::signalfd_siginfo>();
+    // SAFETY: the kernel writes at most `size` bytes; any bytes are a valid signalfd_siginfo.
+    unsafe {
+        let got = libc::read(signals.as_raw_fd(), info.as_mut_ptr().cast(), size);
+        (got == size as isize).then(|| {
+            let info = info.assume_init();
+            Arrived {
+                number: info.ssi_signo as i32,
+                sender: info.ssi_pid,
+            }
+        })
+    }
+}
+
+/// Sends a signal; a negative `pid` is a process group.
+pub(crate) fn kill(pid: i32, signal: i32) -> io::Result<()> {
+    // SAFETY: no memory is involved.
+    check(unsafe { libc::kill(pid, signal) })?;
+    Ok(())
+}
+
+/// A child that ended: its id and its wait status.
+pub(crate) fn reap() -> Option<(i32, i32)> {
+    let mut status = 0;
+    // SAFETY: the kernel writes one int.
+    let pid = unsafe { libc::waitpid(-1, &mut status, libc::WNOHANG) };
+    (pid > 0).then_some((pid, status))
+}
+
+/// This process's user and group.
+pub(crate) fn own_ids() -> (u32, u32) {
+    // SAFETY: these never fail and touch no memory.
+    unsafe { (libc::geteuid(), libc::getegid()) }
+}

@@ -1,0 +1,415 @@
+//! Watching directories.
+#![expect(unsafe_code, reason = "inotify is a system call")]
+
+use std::collections::HashMap;
+use std::ffi::{CString, OsStr};
+use std::fs;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use sandbox_core::{ErrorKind, FileChange, FileEvent, SandboxPath, WatchOptions};
+
+use super::channel::Channel;
+use super::files::{Temporary, at, end, lossy_name, refuse};
+use super::sys::fd::{self, check, own};
+use super::sys::poller::{READ, Registered};
+use super::worker::Completion;
+use super::{Agent, Source};
+use crate::protocol::flow::{Inflow, Outflow};
+use crate::protocol::{Reply, Tag, WireError};
+
+const EVENTS: u32 = libc::IN_CREATE
+    | libc::IN_MODIFY
+    | libc::IN_ATTRIB
+    | libc::IN_MOVED_FROM
+    | libc::IN_MOVED_TO
+    | libc::IN_DELETE
+    | libc::IN_DELETE_SELF
+    | libc::IN_MOVE_SELF
+    | libc::IN_ONLYDIR;
+
+/// The bytes in front of the name of an event.
+const EVENT_HEADER: usize = 16;
+/// No event is read while there is less room: one read may bring many short ones.
+const ROOM: usize = 128 * 1024;
+/// The most bytes of events read at a time: each becomes at most 60 times as long in JSON.
+const READ_BYTES: usize = 4096;
+
+/// A directory that is watched.
+#[derive(Debug)]
+struct Directory {
+    real: PathBuf,
+    path: SandboxPath,
+}
+
+/// The watches of one request.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    inotify: OwnedFd,
+    tree: Tree,
+}
+
+#[derive(Debug)]
+struct Tree {
+    root: SandboxPath,
+    recursive: bool,
+    directories: HashMap<i32, Directory>,
+}
+
+/// A watch on a channel.
+#[derive(Debug)]
+pub(super) struct Watch {
+    inotify: Registered,
+    tree: Tree,
+    /// Whether the temporary file of a write was seen to leave, and whether it replaces a file.
+    replacing: HashMap<u32, bool>,
+    pub(super) out: Outflow,
+    pub(super) inn: Inflow,
+}
+
+impl Agent {
+    pub(super) fn watch(&mut self, channel: u32, path: SandboxPath, options: WatchOptions) {
+        let job = self.new_job();
+        self.channels.insert(channel, Channel::Job(job));
+        let completions = self.workers.completions.clone();
+        self.workers.submit(move || {
+            let prepared = prepare(path, options).map(Box::new);
+            completions.push(Completion::Watching(job, prepared));
+        });
+    }
+
+    pub(super) fn start_watch(&mut self, channel: u32, result: Result<Box<Prepared>, WireError>) {
+        let prepared = match result {
+            Ok(prepared) => *prepared,
+            Err(error) => {
+                self.channels.remove(&channel);
+                return self.reply(channel, Err(error));
+            }
+        };
+        let source = Source::Watch(channel);
+        let mut inotify = self.poller.add(prepared.inotify, source);
+        self.want(&mut inotify, READ);
+        let watch = Watch {
+            inotify,
+            tree: prepared.tree,
+            replacing: HashMap::new(),
+            out: Outflow::default(),
+            inn: Inflow::default(),
+        };
+        self.channels
+            .insert(channel, Channel::Watch(Box::new(watch)));
+        self.reply(channel, Ok(Reply::Done));
+    }
+
+    /// Reads events as far as the window allows.
+    pub(super) fn read_watch(&mut self, channel: u32) {
+        let Some(Channel::Watch(watch)) = self.channels.get_mut(&channel) else {
+            return;
+        };
+        watch.read();
+        let wanted = watch.out.room() >= ROOM;
+        let result = self
+            .poller
+            .set(&mut watch.inotify, if wanted { READ } else { 0 });
+        let ready = watch.out.is_ready();
+        self.note(result);
+        if ready {
+            self.ready_now(channel);
+        }
+    }
+
+    pub(super) fn close_watch(&mut self, watch: Watch) {
+        self.poller.remove(watch.inotify);
+    }
+}
+
+fn prepare(path: SandboxPath, options: WatchOptions) -> Result<Prepared, WireError> {
+    // SAFETY: no memory is involved.
+    let inotify = own(unsafe { libc::inotify_init1(libc::IN_CLOEXEC | libc::IN_NONBLOCK) })
+        .map_err(|error| too_many(&error))?;
+    let mut tree = Tree {
+        root: path.clone(),
+        recursive: options.recursive,
+        directories: HashMap::new(),
+    };
+    let real = PathBuf::from(path.as_str());
+    tree.add(inotify.as_raw_fd(), real, path, &mut |_| {})?;
+    Ok(Prepared { inotify, tree })
+}
+
+fn too_many(error: &io::Error) -> WireError {
+    match error.raw_os_error() {
+        Some(libc::EMFILE | libc::ENOSPC) => {
+            let message = format!("there may be no more watches: {error}");
+            refuse(ErrorKind::LimitExceeded, "path", message)
+        }
+        Some(libc::ENOTDIR) => refuse(ErrorKind::Conflict, "path", "is not a directory"),
+        _ => at("path", error),
+    }
+}
+
+impl Tree {
+    /// Watches a directory, and those below where that is asked for. What is found in directories
+    /// below is given to `found`, because it may be older than their watch.
+    fn add(
+        &mut self,
+        inotify: RawFd,
+        real: PathBuf,
+        path: SandboxPath,
+        found: &mut dyn FnMut(SandboxPath),
+    ) -> Result<(), WireError> {
+        let mut next = vec![(real, path)];
+        let mut first = true;
+        while let Some((real, path)) = next.pop() {
+            match add_watch(inotify, &real, first) {
+                Ok(number) => {
+                    if self.recursive {
+                        below(&real, &path, &mut next, found);
+                    }
+                    self.directories.insert(number, Directory { real, path });
+                }
+                // Gone again, or not for this user. The first one is what was asked for.
+                Err(error) if first || error.raw_os_error() == Some(libc::ENOSPC) => {
+                    return Err(too_many(&error));
+                }
+                Err(_) => {}
+            }
+            first = false;
+        }
+        Ok(())
+    }
+
+    /// Ends the watches of a directory that was moved away, and of those below it.
+    fn forget_below(&mut self, inotify: RawFd, path: &SandboxPath) {
+        let prefix = format!("{path}/");
+        self.directories.retain(|number, directory| {
+            let moved = directory.path == *path || directory.path.as_str().starts_with(&prefix);
+            if moved {
+                // SAFETY: no memory is involved. It may have ended by itself.
+                unsafe { libc::inotify_rm_watch(inotify, *number) };
+            }
+            !moved
+        });
+    }
+}
+
+fn add_watch(inotify: RawFd, real: &Path, follow: bool) -> io::Result<i32> {
+    let name = CString::new(real.as_os_str().as_bytes())
+        .map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+    let mask = EVENTS | if follow { 0 } else { libc::IN_DONT_FOLLOW };
+    // SAFETY: the name ends with a zero.
+    check(unsafe { libc::inotify_add_watch(inotify, name.as_ptr(), mask) })
+}
+
+/// Directories in `real`, to be watched too; everything in it is given to `found`.
+fn below(
+    real: &Path,
+    path: &SandboxPath,
+    next: &mut Vec<(PathBuf, SandboxPath)>,
+    found: &mut dyn FnMut(SandboxPath),
+) {
+    let Ok(entries) = fs::read_dir(real) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let Ok(path) = path.join(lossy_name(&name)) else {
+            continue;
+        };
+        if Temporary::recognise(&name).is_some() {
+            continue;
+        }
+        found(path.clone());
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            next.push((real.join(&name), path));
+        }
+    }
+}
+
+/// An event as the kernel writes it.
+#[derive(Debug, PartialEq, Eq)]
+struct Event<'a> {
+    watch: i32,
+    mask: u32,
+    cookie: u32,
+    name: &'a OsStr,
+}
+
+/// The first event in `bytes`, and the rest.
+fn parse(bytes: &[u8]) -> Option<(Event<'_>, &[u8])> {
+    let word = |at: usize| Some(u32::from_ne_bytes(*bytes.get(at..)?.first_chunk()?));
+    let (watch, mask, cookie) = (word(0)?, word(4)?, word(8)?);
+    let len = usize::try_from(word(12)?).ok()?;
+    let end = EVENT_HEADER.checked_add(len)?;
+    let name = bytes.get(EVENT_HEADER..end)?;
+    let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+    let event = Event {
+        watch: watch as i32,
+        mask,
+        cookie,
+        name: OsStr::from_bytes(name),
+    };
+    Some((event, &bytes[end..]))
+}
+
+impl Watch {
+    fn read(&mut self) {
+        let mut buffer = [0; READ_BYTES];
+        while self.out.room() >= ROOM {
+            match fd::read(self.inotify.as_raw_fd(), &mut buffer) {
+                Ok(got @ 1..) => {
+                    let mut rest = &buffer[..got];
+                    while let Some((event, after)) = parse(rest) {
+                        self.take(&event);
+                        rest = after;
+                    }
+                }
+                Ok(_) | Err(_) => return,
+            }
+        }
+    }
+
+    fn emit(&mut self, change: FileChange, path: SandboxPath) {
+        // A plain value: it always serialises.
+        let mut line = serde_json::to_vec(&FileEvent { change, path }).unwrap_or_default();
+        line.push(b'\n');
+        self.out.push(Tag::Bytes, line);
+    }
+
+    fn take(&mut self, event: &Event<'_>) {
+        if event.mask & libc::IN_Q_OVERFLOW != 0 {
+            let root = self.tree.root.clone();
+            return self.emit(FileChange::Overflow, root);
+        }
+        let Some(directory) = self.tree.directories.get(&event.watch) else {
+            return;
+        };
+        if event.name.is_empty() {
+            return self.take_own(event);
+        }
+        let real = directory.real.join(event.name);
+        let Ok(path) = directory.path.join(lossy_name(event.name)) else {
+            return;
+        };
+        if let Some(replaces) = Temporary::recognise(event.name) {
+            if event.mask & libc::IN_MOVED_FROM != 0 {
+                // The other half follows at once.
+                self.replacing.clear();
+                self.replacing.insert(event.cookie, replaces);
+            }
+            return;
+        }
+        self.take_named(event, real, path);
+    }
+
+    /// An event of a watched directory itself. Its parent's watch says the same, but for the root.
+    fn take_own(&mut self, event: &Event<'_>) {
+        let gone = event.mask & (libc::IN_DELETE_SELF | libc::IN_IGNORED) != 0;
+        let moved = event.mask & libc::IN_MOVE_SELF != 0;
+        let path = match self.tree.directories.get(&event.watch) {
+            Some(directory) => directory.path.clone(),
+            None => return,
+        };
+        if gone {
+            self.tree.directories.remove(&event.watch);
+        }
+        if path != self.tree.root {
+            return;
+        }
+        if event.mask & libc::IN_ATTRIB != 0 && !gone {
+            self.emit(FileChange::Chmod, path);
+        } else if gone || moved {
+            let change = match moved {
+                true => FileChange::Rename,
+                false => FileChange::Remove,
+            };
+            self.emit(change, path);
+            self.out.push(Tag::End, end(Ok(())));
+        }
+    }
+
+    fn take_named(&mut self, event: &Event<'_>, real: PathBuf, path: SandboxPath) {
+        let is_directory = event.mask & libc::IN_ISDIR != 0;
+        if event.mask & (libc::IN_CREATE | libc::IN_MOVED_TO) != 0 {
+            match self.replacing.remove(&event.cookie) {
+                Some(true) if event.cookie != 0 => self.emit(FileChange::Write, path),
+                Some(_) if event.cookie != 0 => {
+                    self.emit(FileChange::Create, path.clone());
+                    self.emit(FileChange::Write, path);
+                }
+                Some(_) | None => self.appeared(is_directory, real, path),
+            }
+        } else if event.mask & libc::IN_MODIFY != 0 {
+            self.emit(FileChange::Write, path);
+        } else if event.mask & libc::IN_ATTRIB != 0 {
+            self.emit(FileChange::Chmod, path);
+        } else if event.mask & libc::IN_MOVED_FROM != 0 {
+            if is_directory {
+                self.tree.forget_below(self.inotify.as_raw_fd(), &path);
+            }
+            self.emit(FileChange::Rename, path);
+        } else if event.mask & libc::IN_DELETE != 0 {
+            self.emit(FileChange::Remove, path);
+        }
+    }
+
+    fn appeared(&mut self, is_directory: bool, real: PathBuf, path: SandboxPath) {
+        self.emit(FileChange::Create, path.clone());
+        if !is_directory || !self.tree.recursive {
+            return;
+        }
+        let mut found = Vec::new();
+        let raw = self.inotify.as_raw_fd();
+        let added = self.tree.add(raw, real, path, &mut |path| found.push(path));
+        let room = self.out.room() / 64;
+        if added.is_err() || found.len() > room {
+            // More than can be told; what could be watched is watched.
+            let root = self.tree.root.clone();
+            self.emit(FileChange::Overflow, root);
+            return;
+        }
+        for path in found {
+            self.emit(FileChange::Create, path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn events_are_read_one_by_one() {
+        let mut bytes = Vec::new();
+        for (name, padded) in [("a", 16u32), ("", 0)] {
+            bytes.extend_from_slice(&7i32.to_ne_bytes());
+            bytes.extend_from_slice(&libc::IN_CREATE.to_ne_bytes());
+            bytes.extend_from_slice(&3u32.to_ne_bytes());
+            bytes.extend_from_slice(&padded.to_ne_bytes());
+            let mut field = name.as_bytes().to_vec();
+            field.resize(padded as usize, 0);
+            bytes.extend_from_slice(&field);
+        }
+        let (first, rest) = parse(&bytes).unwrap();
+        assert_eq!((first.watch, first.cookie), (7, 3));
+        assert_eq!(first.name, "a");
+        let (second, rest) = parse(rest).unwrap();
+        assert_eq!(second.name, "");
+        assert_eq!(parse(rest), None);
+    }
+
+    proptest! {
+        #[test]
+        fn malformed_events_are_none(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let mut rest = bytes.as_slice();
+            while let Some((_, after)) = parse(rest) {
+                prop_assert!(after.len() < rest.len());
+                rest = after;
+            }
+        }
+    }
+}

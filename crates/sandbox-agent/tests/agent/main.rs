@@ -1,0 +1,5 @@
+//! The real program, driven through the real client.
+
+mod harness;
+
+mod exec;
