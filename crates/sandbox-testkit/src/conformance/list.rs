@@ -89,6 +89,8 @@ macro_rules! __for_each_case {
                 a_sandbox_can_have_another_user [Users];
                 listings_are_sorted_and_go_as_deep_as_asked [];
                 listings_are_never_cut_short_silently [];
+            }
+            links {
                 links_are_described_and_followed [];
                 dangling_links_and_loops_end [];
                 an_absolute_link_stays_inside [];
@@ -209,7 +211,12 @@ macro_rules! __conformance_test {
         #[test]
         $($attribute)*
         fn $name() {
-            $crate::conformance::test(stringify!($group), stringify!($name), || $harness);
+            $crate::conformance::test(
+                module_path!(),
+                stringify!($group),
+                stringify!($name),
+                || $harness,
+            );
         }
     };
 }
@@ -221,7 +228,7 @@ macro_rules! __conformance_test {
 /// inside a multi-threaded Tokio runtime. With `ignore = "why"` the tests are marked
 /// `#[ignore = "why"]`: listed, counted as ignored, and run with `--ignored`.
 ///
-/// ```ignore
+/// ```text
 /// mod fake { sandbox_testkit::conformance!(super::FakeHarness::new()); }
 /// mod docker { sandbox_testkit::conformance!(super::docker(), ignore = "needs a Docker daemon"); }
 /// ```

@@ -24,6 +24,18 @@ macro_rules! needs {
                 };
                 reported(can)
             }
+
+            /// Its name here.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => stringify!($variant),)*
+                }
+            }
+
+            /// The need called `name`.
+            pub fn named(name: &str) -> Option<Self> {
+                [$(Self::$variant),*].into_iter().find(|need| need.name() == name)
+            }
         }
     };
 }

@@ -96,7 +96,12 @@ pub async fn run_all(harness: Arc<dyn Harness>) -> Summary {
 /// # Panics
 /// When the case fails.
 #[doc(hidden)]
-pub fn test<H: Harness + 'static>(group: &str, name: &str, harness: impl FnOnce() -> H) {
+pub fn test<H: Harness + 'static>(
+    module: &str,
+    group: &str,
+    name: &str,
+    harness: impl FnOnce() -> H,
+) {
     let case = super::cases()
         .iter()
         .find(|case| case.group == group && case.name == name)
@@ -108,6 +113,9 @@ pub fn test<H: Harness + 'static>(group: &str, name: &str, harness: impl FnOnce(
         .unwrap_or_else(|error| panic!("no Tokio runtime: {error}"));
     let outcome = runtime.block_on(async { case.run(Arc::new(harness())).await });
     runtime.shutdown_background();
+    // The module of the test is the suite's, and the group's below it.
+    let suite = module.rsplit_once("::").map_or(module, |(suite, _)| suite);
+    super::log::note(suite, &format!("{group}::{name}"), &outcome);
     match outcome {
         Ok(outcome) => {
             use std::io::Write;

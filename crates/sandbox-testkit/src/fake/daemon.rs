@@ -88,6 +88,11 @@ impl FakeDaemon {
         Self::build(TimeSource::Tokio, capabilities)
     }
 
+    /// A daemon in `clock`'s time that can do only what `capabilities` say.
+    pub fn with_clock_and_capabilities(clock: ManualClock, capabilities: Capabilities) -> Self {
+        Self::build(TimeSource::Manual(clock), capabilities)
+    }
+
     fn build(time: TimeSource, capabilities: Capabilities) -> Self {
         let now = time.now();
         Self {

@@ -358,3 +358,61 @@ impl Ticket {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: u8) -> SandboxId {
+        SandboxId::from_random([number; 16])
+    }
+
+    async fn strikes(faults: &Faults, call: Call, sandbox: &SandboxId) -> bool {
+        let ticket = faults.enter(call, Some(sandbox), Timestamp::EPOCH);
+        let struck = ticket.strike(When::Before, &TimeSource::Tokio).await;
+        ticket.note(&struck);
+        struck.is_err()
+    }
+
+    #[tokio::test]
+    async fn a_fault_strikes_the_call_the_sandbox_and_the_turn_it_was_ordered_for() {
+        let faults = Faults::default();
+        let fault = Fault::fail(Call::Pause, When::Before, ErrorKind::Internal);
+        faults.inject(fault.of(id(1)).nth(2));
+        assert!(!strikes(&faults, Call::Pause, &id(1)).await);
+        assert!(!strikes(&faults, Call::Pause, &id(2)).await);
+        assert!(!strikes(&faults, Call::Resume, &id(1)).await);
+        assert!(strikes(&faults, Call::Pause, &id(1)).await);
+        assert!(!strikes(&faults, Call::Pause, &id(1)).await, "once");
+        assert_eq!(faults.outstanding(), 0);
+        assert_eq!(faults.count(Call::Pause), 4);
+    }
+
+    #[tokio::test]
+    async fn a_fault_that_always_strikes_strikes_until_it_is_cleared() {
+        let faults = Faults::default();
+        let fault = Fault::fail(Call::Stats, When::Before, ErrorKind::Timeout);
+        faults.inject(fault.nth(2).always());
+        assert!(!strikes(&faults, Call::Stats, &id(1)).await);
+        for _ in 0..3 {
+            assert!(strikes(&faults, Call::Stats, &id(1)).await);
+        }
+        faults.clear();
+        assert!(!strikes(&faults, Call::Stats, &id(1)).await);
+    }
+
+    #[tokio::test]
+    async fn the_log_keeps_the_newest_calls() {
+        let faults = Faults::default();
+        for _ in 0..MAX_LOGGED_CALLS + 10 {
+            faults
+                .enter(Call::Stat, None, Timestamp::EPOCH)
+                .note(&Ok(()));
+        }
+        strikes(&faults, Call::List, &id(1)).await;
+        let calls = faults.calls();
+        assert_eq!(calls.len(), MAX_LOGGED_CALLS);
+        let last = calls.last().unwrap();
+        assert_eq!((last.call, last.outcome), (Call::List, Some(Ok(()))));
+    }
+}

@@ -14,6 +14,7 @@ use sandbox_core::{
 use super::daemon::{FakeDaemon, Shared};
 use super::faults::{Call, When};
 use super::sandbox::FakeSandbox;
+use super::script::ScriptContext;
 
 /// A [`Runtime`] in memory, behind the same guard as every other.
 ///
@@ -70,6 +71,15 @@ impl FakeRuntime {
     /// The daemon behind it.
     pub fn daemon(&self) -> &FakeDaemon {
         &self.client.daemon
+    }
+
+    /// Registers a program; see [`FakeDaemon::script`].
+    pub fn script<F, W>(&self, name: &str, program: F)
+    where
+        F: Fn(ScriptContext) -> W + Send + Sync + 'static,
+        W: Future<Output = u8> + Send + 'static,
+    {
+        self.daemon().script(name, program);
     }
 
     /// A new client of the same daemon, as after a restart of the program that used this one.

@@ -166,9 +166,9 @@ noticed! {
     listings_cut_short: ListsPartly
         by "tree::listings_are_never_cut_short_silently" saying "went through";
     a_link_out_of_the_sandbox: FollowsLinksToTheHost
-        by "tree::an_absolute_link_stays_inside" saying "went through";
+        by "links::an_absolute_link_stays_inside" saying "went through";
     a_link_that_climbs_out_of_the_sandbox: FollowsLinksToTheHost
-        by "tree::a_link_that_climbs_stays_inside" saying "went through";
+        by "links::a_link_that_climbs_stays_inside" saying "went through";
     a_watch_that_sees_nothing: WatchesNothing
         by "watch::changes_are_told" saying "nothing after";
     metadata_forgotten: ForgetsMetadata

@@ -7,6 +7,7 @@ pub(super) mod input;
 pub(super) mod isolation;
 pub(super) mod life;
 pub(super) mod limits;
+pub(super) mod links;
 pub(super) mod pause;
 pub(super) mod ports;
 pub(super) mod processes;

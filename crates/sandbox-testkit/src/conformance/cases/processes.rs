@@ -8,13 +8,13 @@ pub(in crate::conformance) async fn a_spawned_process_is_listed_while_it_lives(
     t: &Trial,
 ) -> Result<()> {
     let sandbox = t.sandbox().await?;
-    let process = sandbox.spawn(Command::argv(["sleep", "2.5"])).await?;
+    let process = sandbox.spawn(Command::argv(["sleep", "4.5"])).await?;
     let listed = sandbox.processes().await?;
     let info = listed.iter().find(|info| info.pid == process.pid());
     let info = info.expect("the process is listed");
     assert!(info.spawned);
     let last = info.argv.last().map(String::as_str);
-    assert_eq!(last, Some("2.5"), "{:?}", info.argv);
+    assert_eq!(last, Some("4.5"), "{:?}", info.argv);
     assert!(listed.is_sorted_by_key(|info| info.pid), "by id");
     t.soon("sleep ends", process.wait()).await?;
     let listed = sandbox.processes().await?;

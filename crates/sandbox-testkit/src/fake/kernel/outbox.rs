@@ -237,3 +237,66 @@ impl Drop for OutWriter {
         self.outbox.changed.notify_waiters();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::StreamExt;
+
+    use super::*;
+
+    async fn rest(hold: Hold) -> (usize, Vec<ProcessEvent>) {
+        let events: Vec<_> = hold.into_stream().map(Result::unwrap).collect().await;
+        let bytes = events.iter().map(|event| match event {
+            ProcessEvent::Output(_, data) => data.len(),
+            ProcessEvent::Exited(_) => 0,
+        });
+        (bytes.sum(), events)
+    }
+
+    #[tokio::test]
+    async fn without_a_reader_the_newest_output_and_the_end_are_kept() {
+        let outbox = Outbox::new();
+        let writer = outbox.writer(OutputStream::Stdout);
+        drop(outbox.hold());
+        for _ in 0..40 {
+            writer.write(vec![b'x'; 16 << 10].into()).await;
+        }
+        outbox.exited(ExitStatus::from_code(3));
+        drop(writer);
+        let (bytes, events) = rest(outbox.hold()).await;
+        assert_eq!(bytes, KEPT);
+        let end = ProcessEvent::Exited(ExitStatus::from_code(3));
+        assert_eq!(events.last(), Some(&end));
+        assert!(outbox.is_read());
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_does_not_read_stops_the_writer_until_it_goes() {
+        let outbox = Outbox::new();
+        let writer = outbox.writer(OutputStream::Stdout);
+        let stream = outbox.hold().into_stream();
+        let writing = tokio::spawn(async move {
+            for _ in 0..40 {
+                writer.write(vec![b'x'; 16 << 10].into()).await;
+            }
+        });
+        tokio::task::yield_now().await;
+        assert!(!writing.is_finished());
+        drop(stream);
+        writing.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_new_holder_takes_the_stream_from_the_old() {
+        let outbox = Outbox::new();
+        let writer = outbox.writer(OutputStream::Stdout);
+        let mut old = outbox.hold().into_stream();
+        writer.write("for the new one".into()).await;
+        let new = outbox.hold();
+        assert!(old.next().await.is_none());
+        drop(old);
+        outbox.exited(ExitStatus::from_code(0));
+        drop(writer);
+        assert_eq!(rest(new).await.0, "for the new one".len());
+    }
+}

@@ -160,3 +160,40 @@ impl State {
         signals.push(signal);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake::kernel::Outbox;
+    use sandbox_core::OutputStream;
+
+    fn pty() -> Pty {
+        let screen = Outbox::new().writer(OutputStream::Pty);
+        Pty::new(PtySize::default(), screen)
+    }
+
+    #[tokio::test]
+    async fn lines_can_be_corrected_until_they_are_entered() {
+        let pty = pty();
+        assert!(pty.type_in(b"helo\x7flo\x08\x08lo\r").is_empty());
+        assert_eq!(pty.read(100).await, "hello\n");
+        pty.type_in(b"long line\n");
+        assert_eq!(pty.read(4).await, "long");
+        assert_eq!(pty.read(100).await, " line\n");
+    }
+
+    #[tokio::test]
+    async fn control_keys_mean_signals_and_the_end() {
+        let pty = pty();
+        assert_eq!(pty.type_in(b"half\x03"), [Signal::INT]);
+        assert_eq!(pty.type_in(b"\x1c"), [Signal::QUIT]);
+        pty.type_in(b"\x04");
+        assert!(
+            pty.read(100).await.is_empty(),
+            "^C took the half line along"
+        );
+        pty.set_canonical(false);
+        assert!(pty.type_in(b"\x03").is_empty());
+        assert_eq!(pty.read(100).await, "\x03");
+    }
+}

@@ -2,6 +2,8 @@
 
 mod change;
 mod edit;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use std::collections::{BTreeMap, HashMap};
