@@ -1,0 +1,362 @@
+//! Making a pod: the holder first, its policy loaded, and only then the sandbox.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bollard::models::ContainerCreateBody;
+use bollard::query_parameters::{CreateContainerOptionsBuilder, StartContainerOptions};
+use sandbox_core::{Command, Error, ErrorKind, Result, SandboxSpec, Source, User};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use crate::body::{self, First, Network};
+use crate::context::Context;
+use crate::error::{docker, has_status, nonsense};
+use crate::holder::{self, Line, Policy};
+use crate::images::{self, Image};
+use crate::labels::{self, Role};
+use crate::network;
+use crate::pod::{Pod, PodParts, State};
+use crate::random;
+use crate::remove;
+use crate::shared::{Networking, Reach, Shared};
+
+/// Makes a pod in a task of its own, so that dropping this future leaves nothing behind: what was
+/// made until then is removed again.
+pub(crate) async fn create(shared: &Arc<Shared>, spec: &SandboxSpec) -> Result<Arc<Pod>> {
+    let creating = shared.creating(spec.id()).ok_or_else(taken)?;
+    let dropped = CancellationToken::new();
+    let guard = dropped.clone().drop_guard();
+    let maker = Maker {
+        shared: Arc::clone(shared),
+        spec: spec.clone(),
+        attempt: random::token()?,
+        dropped,
+    };
+    let (answer, answered) = oneshot::channel();
+    tokio::spawn(async move {
+        let made = maker.make().await.map(|pod| Unclaimed(Some(pod)));
+        if made.is_err() {
+            maker.clean_up().await;
+        }
+        drop(creating);
+        // A receiver that is gone gives the pod back, and dropping it destroys it.
+        drop(answer.send(made));
+    });
+    let made = answered.await.unwrap_or_else(|e| {
+        Err(nonsense("docker.create", "the making of the sandbox broke off").with_source(e))
+    });
+    guard.disarm();
+    made?.claim()
+}
+
+/// A pod nobody has taken yet; dropping it destroys it.
+struct Unclaimed(Option<Arc<Pod>>);
+
+impl Unclaimed {
+    fn claim(mut self) -> Result<Arc<Pod>> {
+        self.0.take().ok_or_else(given_up)
+    }
+}
+
+impl Drop for Unclaimed {
+    fn drop(&mut self) {
+        if let Some(pod) = self.0.take()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(async move {
+                if let Err(error) = pod.destroy().await {
+                    tracing::warn!(%error, id = %pod.id(), "an unwanted sandbox stays behind");
+                }
+            });
+        }
+    }
+}
+
+/// What a pod asks for names.
+const RESOLV_CONF: &str = r"nameserver 127.0.0.1\n";
+
+fn taken() -> Error {
+    let message = "a sandbox has this id";
+    Error::new(ErrorKind::Conflict, "docker.create", message).with_field("id")
+}
+
+fn given_up() -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        "docker.create",
+        "nobody waits for it any more",
+    )
+}
+
+struct Maker {
+    shared: Arc<Shared>,
+    spec: SandboxSpec,
+    /// On every container of this attempt, so that cleaning up never takes another's.
+    attempt: String,
+    /// Nobody waits any more. Only looked at between requests: one that is cut off may still be
+    /// carried out, after everything was cleaned up.
+    dropped: CancellationToken,
+}
+
+impl Maker {
+    async fn make(&self) -> Result<Arc<Pod>> {
+        let shared = &self.shared;
+        let image = tokio::select! {
+            image = images::resolve(&shared.daemon, &shared.config, self.spec.source()) => image?,
+            () = self.dropped.cancelled() => return Err(given_up()),
+        };
+        match &shared.networking {
+            Networking::None => self.without_network(&image).await,
+            Networking::Holder { image: holder } => self.with_holder(&image, holder).await,
+        }
+    }
+
+    async fn without_network(&self, image: &Image) -> Result<Arc<Pod>> {
+        let sandbox = self.make_sandbox(image, Network::None).await?;
+        self.still_wanted()?;
+        self.start(&sandbox).await?;
+        self.finish(image, sandbox, None).await
+    }
+
+    async fn with_holder(&self, image: &Image, holder_image: &str) -> Result<Arc<Pod>> {
+        let holder = self.make_holder(holder_image).await?;
+        self.still_wanted()?;
+        // Only starting the sandbox needs the holder to run; making it does not.
+        let (closed, made) = tokio::join!(
+            self.close(&holder),
+            self.make_sandbox(image, Network::Holder(&holder)),
+        );
+        let sandbox = made?;
+        closed?;
+        self.still_wanted()?;
+        self.start(&sandbox).await?;
+        self.finish(image, sandbox, Some(holder)).await
+    }
+
+    fn still_wanted(&self) -> Result<()> {
+        if self.dropped.is_cancelled() {
+            return Err(given_up());
+        }
+        Ok(())
+    }
+
+    async fn make_holder(&self, image: &str) -> Result<String> {
+        let shared = &self.shared;
+        let name = labels::holder_name(&shared.config.namespace, self.spec.id());
+        for last in [false, true] {
+            let network = network::ensure(&shared.daemon, &shared.config).await?;
+            let labels = self.labels(Role::Holder);
+            let hostname = body::hostname(&self.spec);
+            let body = body::holder(image, &network, &hostname, labels);
+            match self.make_container(&name, body).await {
+                // The network went away between being looked up and being used.
+                Err(error) if !last && error.kind() == ErrorKind::NotFound => {}
+                other => return other,
+            }
+        }
+        Err(nonsense("docker.create", "the network comes and goes"))
+    }
+
+    /// Starts the holder and puts the policy in force.
+    async fn close(&self, holder: &str) -> Result<()> {
+        let daemon = &self.shared.daemon;
+        let mut line = Line::open(&daemon.docker, holder).await?;
+        self.start(holder).await?;
+        let ready = line.ready().await?;
+        if !ready.resolves() {
+            tracing::warn!(id = %self.spec.id(), ?ready, "the sandbox cannot look up names");
+        }
+        line.set_policy(&policy(&self.shared, &self.spec, holder).await?)
+            .await
+    }
+
+    async fn make_sandbox(&self, image: &Image, network: Network<'_>) -> Result<String> {
+        let shared = &self.shared;
+        let mut labels = self.labels(Role::Sandbox);
+        let channel = match &shared.reach {
+            Reach::Agent { .. } => "agent",
+            Reach::Exec => "exec",
+        };
+        let holds = match network {
+            Network::Holder(_) => "holder",
+            Network::None => "none",
+        };
+        let mut label = |name: &str, value: String| labels.insert(name.to_owned(), value);
+        label(labels::SPEC, labels::to_json(&self.spec)?);
+        label(labels::DEFAULTS, labels::to_json(&image.defaults)?);
+        label(labels::CHANNEL, channel.to_owned());
+        label(labels::NETWORK, holds.to_owned());
+        let first = match &shared.reach {
+            Reach::Agent { volume } => First::Agent { volume },
+            Reach::Exec => First::Sleeper,
+        };
+        let body = body::sandbox(
+            &shared.config,
+            &self.spec,
+            &image.id,
+            network,
+            first,
+            labels,
+        );
+        let name = labels::sandbox_name(&shared.config.namespace, self.spec.id());
+        match self.make_container(&name, body).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(self.no_source(error)),
+            other => other,
+        }
+    }
+
+    /// The image went away after it was found.
+    fn no_source(&self, error: Error) -> Error {
+        let field = match self.spec.source() {
+            Source::Image(_) => "image",
+            Source::Snapshot(_) => "source.snapshot",
+        };
+        Error::new(
+            ErrorKind::NotFound,
+            "docker.create",
+            "there is no such image any more",
+        )
+        .with_field(field)
+        .with_source(error)
+    }
+
+    async fn make_container(&self, name: &str, body: ContainerCreateBody) -> Result<String> {
+        let options = CreateContainerOptionsBuilder::new().name(name).build();
+        let made = self
+            .shared
+            .daemon
+            .docker
+            .create_container(Some(options), body)
+            .await;
+        match made {
+            Ok(made) => Ok(made.id),
+            Err(error) if has_status(&error, 409) => Err(taken()),
+            Err(error) => Err(docker("docker.create")(error)),
+        }
+    }
+
+    async fn start(&self, container: &str) -> Result<()> {
+        let started = self
+            .shared
+            .daemon
+            .docker
+            .start_container(container, None::<StartContainerOptions>)
+            .await;
+        started.map_err(|error| self.not_started(error))
+    }
+
+    /// Says which part of the spec the low-level runtime could not do, where that can be told.
+    fn not_started(&self, error: bollard::errors::Error) -> Error {
+        let text = error.to_string();
+        let translated = docker("docker.create")(error);
+        if self.shared.reach == Reach::Exec && text.contains("/bin/sh") {
+            let message = "the image has no shell, which is needed where the agent cannot run";
+            return Error::unsupported("docker.create", "image", message).with_source(translated);
+        }
+        translated
+    }
+
+    fn labels(&self, role: Role) -> HashMap<String, String> {
+        let mut labels = labels::base(&self.shared.config.namespace, role);
+        labels.insert(labels::ID.to_owned(), self.spec.id().to_string());
+        labels.insert(labels::ATTEMPT.to_owned(), self.attempt.clone());
+        labels
+    }
+
+    async fn finish(
+        &self,
+        image: &Image,
+        container: String,
+        holder: Option<String>,
+    ) -> Result<Arc<Pod>> {
+        let pod = Pod::new(
+            &self.shared,
+            PodParts {
+                spec: self.spec.clone(),
+                context: Context::new(&image.defaults, &self.spec),
+                agent: matches!(self.shared.reach, Reach::Agent { .. }),
+                container: Some(container),
+                holder,
+                state: State::Running,
+            },
+        );
+        pod.first_contact().await?;
+        if pod.has_network() && network::has_resolver(&self.shared.config.network) {
+            self.point_to_resolver(&pod).await;
+        }
+        Ok(self.shared.adopt(pod))
+    }
+
+    /// Names the pod's own resolver where the daemon names its own. Without it no name can be
+    /// looked up, which is no less safe.
+    async fn point_to_resolver(&self, pod: &Pod) {
+        let writing = async {
+            // In place, by the image's shell: nothing can be moved onto the daemon's mount.
+            let line = format!("printf '{RESOLV_CONF}' >/etc/resolv.conf");
+            let command = Command::shell(line).user(User::new("0:0")?);
+            pod.channel().spawn(command).await?.wait().await
+        };
+        match writing.await {
+            Ok(status) if status.success() => {}
+            Ok(status) => {
+                tracing::warn!(?status, id = %self.spec.id(), "the sandbox cannot look up names");
+            }
+            Err(error) => {
+                tracing::warn!(%error, id = %self.spec.id(), "the sandbox cannot look up names");
+            }
+        }
+    }
+
+    async fn clean_up(&self) {
+        let namespace = &self.shared.config.namespace;
+        let id = self.spec.id();
+        for name in [
+            labels::sandbox_name(namespace, id),
+            labels::holder_name(namespace, id),
+        ] {
+            let removed = remove::attempt(&self.shared.daemon.docker, &name, &self.attempt).await;
+            if let Err(error) = removed {
+                tracing::warn!(%error, name, "a piece of a failed sandbox stays behind for recovery");
+            }
+        }
+    }
+}
+
+/// The policy of `spec` in the place where the pod of `holder` is.
+pub(crate) async fn policy(shared: &Shared, spec: &SandboxSpec, holder: &str) -> Result<Policy> {
+    let own = addresses(shared, holder).await?;
+    Ok(Policy {
+        rules: spec.egress().clone(),
+        environment: network::environment(&shared.daemon, &own).await?,
+        dns_upstreams: network::upstreams(&shared.daemon, &shared.config),
+    })
+}
+
+/// The addresses of a running holder.
+async fn addresses(shared: &Shared, holder: &str) -> Result<Vec<IpAddr>> {
+    let inspected = shared
+        .daemon
+        .docker
+        .inspect_container(
+            holder,
+            None::<bollard::query_parameters::InspectContainerOptions>,
+        )
+        .await
+        .map_err(docker("docker.holder"))?;
+    let running = inspected.state.and_then(|state| state.running);
+    if running != Some(true) {
+        return Err(holder::gone());
+    }
+    let networks = inspected
+        .network_settings
+        .and_then(|settings| settings.networks);
+    let addresses = networks.unwrap_or_default().into_values().flat_map(|end| {
+        [end.ip_address, end.global_ipv6_address]
+            .into_iter()
+            .flatten()
+            .filter_map(|text| text.parse().ok())
+    });
+    Ok(addresses.collect())
+}

@@ -1,0 +1,65 @@
+//! Removing everything a namespace has on a daemon.
+
+use bollard::query_parameters::RemoveImageOptions;
+use bollard::query_parameters::{ListContainersOptionsBuilder, ListImagesOptionsBuilder};
+use sandbox_core::Result;
+
+use crate::error::{docker, has_status};
+use crate::labels;
+use crate::remove;
+use crate::shared::Shared;
+
+pub(crate) async fn all(shared: &Shared) -> Result<()> {
+    let containers = containers(shared).await;
+    let images = images(shared).await;
+    containers.and(images)
+}
+
+async fn containers(shared: &Shared) -> Result<()> {
+    let client = &shared.daemon.docker;
+    let filter = labels::filter(&shared.config.namespace);
+    let options = ListContainersOptionsBuilder::new()
+        .all(true)
+        .filters(&filter)
+        .build();
+    let listed = client.list_containers(Some(options)).await;
+    let mut listed = listed.map_err(docker("docker.purge"))?;
+    // Sandboxes before the holders of their networks.
+    listed.sort_by_key(|container| {
+        let labels = container.labels.as_ref();
+        labels
+            .and_then(|labels| labels.get(labels::ROLE))
+            .map(|role| role == "holder")
+    });
+    let ids: Vec<String> = listed
+        .into_iter()
+        .filter_map(|container| container.id)
+        .collect();
+    remove::all(client, &ids).await
+}
+
+async fn images(shared: &Shared) -> Result<()> {
+    let client = &shared.daemon.docker;
+    let repository = labels::snapshot_repository(&shared.config.namespace);
+    let filter = std::collections::HashMap::from([("reference", vec![repository])]);
+    let options = ListImagesOptionsBuilder::new().filters(&filter).build();
+    let listed = client
+        .list_images(Some(options))
+        .await
+        .map_err(docker("docker.purge"))?;
+    let mut failed = None;
+    for name in listed.into_iter().flat_map(|image| image.repo_tags) {
+        let options = RemoveImageOptions {
+            force: true,
+            ..RemoveImageOptions::default()
+        };
+        match client.remove_image(&name, Some(options), None).await {
+            Ok(_) => {}
+            Err(error) if has_status(&error, 404) => {}
+            Err(error) => {
+                failed.get_or_insert(docker("docker.purge")(error));
+            }
+        }
+    }
+    failed.map_or(Ok(()), Err)
+}

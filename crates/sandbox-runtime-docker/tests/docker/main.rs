@@ -1,0 +1,14 @@
+//! What only Docker can get wrong, against a daemon: `DOCKER_HOST`, or the local one.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod daemon;
+mod fallback;
+mod hostile;
+mod lab;
+mod leftovers;
+mod network;
+mod outside;
+mod recovery;
+mod snapshots;

@@ -1,0 +1,143 @@
+//! The pod's network: policies from the first moment, closed when the holder is gone.
+
+use std::net::IpAddr;
+
+use bollard::query_parameters::{InspectContainerOptions, KillContainerOptions};
+use sandbox_core::egress::EgressRules;
+use sandbox_core::{Command, ErrorKind, RecoveredState, Runtime, Sandbox, SandboxExt};
+use sandbox_runtime_docker::{AgentMode, DockerConfig};
+
+use crate::lab::{Lab, spec};
+use crate::support::netlab::{GREETING, NetLab, TCP};
+use crate::support::{Network, client};
+
+fn in_lab(net: &NetLab, network: &Network) -> impl FnOnce(&mut DockerConfig) {
+    let (resolver, name) = (net.addresses.resolver().into(), network.name.clone());
+    move |config| {
+        config.dns = vec![resolver];
+        config.network = name;
+    }
+}
+
+async fn reaches(sandbox: &dyn Sandbox, address: IpAddr, port: u16) -> bool {
+    let (address, port) = (address.to_string(), port.to_string());
+    let command = Command::argv(["nc", "-w", "2", &address, &port]);
+    sandbox.exec(command).await.unwrap().stdout == GREETING
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a Docker daemon"]
+async fn policies_hold_for_addresses_names_and_the_machine_itself() {
+    let net = NetLab::new();
+    let network = Network::new(net.addresses).await;
+    net.plug_into(&network.bridge);
+    let lab = Lab::with(in_lab(&net, &network)).await;
+    let open = spec().egress(EgressRules::allow_all()).build().unwrap();
+    let open = lab.runtime.create(&open).await.unwrap();
+    let at = net.addresses;
+    for address in [
+        IpAddr::from(at.near()),
+        at.far().into(),
+        at.near_v6().into(),
+    ] {
+        assert!(reaches(&*open, address, TCP).await, "{address}");
+    }
+    for forbidden in net.forbidden() {
+        assert!(
+            !reaches(&*open, forbidden.ip(), forbidden.port()).await,
+            "{forbidden}"
+        );
+    }
+    let looked_up = open
+        .exec(Command::argv(["nslookup", "near.lab.test"]))
+        .await
+        .unwrap();
+    assert!(
+        looked_up.stdout_lossy().contains(&at.near().to_string()),
+        "{looked_up:?}"
+    );
+    let closed = lab.sandbox().await;
+    closed.set_egress(&EgressRules::deny_all()).await.unwrap();
+    assert!(!reaches(&*closed, at.near().into(), TCP).await);
+    let named = EgressRules::deny_all()
+        .allow_domain("far.lab.test")
+        .unwrap();
+    closed.set_egress(&named).await.unwrap();
+    assert!(!reaches(&*closed, at.far().into(), TCP).await);
+    let far = closed
+        .exec(Command::shell(format!("nc -w 2 far.lab.test {TCP}")))
+        .await
+        .unwrap();
+    assert_eq!(far.stdout_lossy(), GREETING, "{far:?}");
+    lab.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a Docker daemon"]
+async fn neighbours_and_gateways_are_out_of_reach_in_every_mode() {
+    let net = NetLab::new();
+    let network = Network::new(net.addresses).await;
+    net.plug_into(&network.bridge);
+    let lab = Lab::with(in_lab(&net, &network)).await;
+    let open = |spec: sandbox_core::SandboxSpecBuilder| {
+        spec.egress(EgressRules::allow_all()).build().unwrap()
+    };
+    let one = lab.runtime.create(&open(spec())).await.unwrap();
+    let two = lab.runtime.create(&open(spec())).await.unwrap();
+    let server = two
+        .spawn(Command::shell("while :; do echo lab | nc -l -p 7001; done"))
+        .await
+        .unwrap();
+    let holder = format!("sandbox-{}-{}.holder", lab.config.namespace, two.id());
+    let inspected = client()
+        .inspect_container(&holder, None::<InspectContainerOptions>)
+        .await
+        .unwrap();
+    let ends = inspected.network_settings.unwrap().networks.unwrap();
+    let end = ends.into_values().next().unwrap();
+    let address: IpAddr = end.ip_address.unwrap().parse().unwrap();
+    let gateway: IpAddr = end.gateway.unwrap().parse().unwrap();
+    assert!(!reaches(&*one, address, 7001).await);
+    assert!(!reaches(&*one, gateway, net.host_port).await);
+    drop(server);
+    lab.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a Docker daemon"]
+async fn a_holder_that_dies_leaves_its_sandbox_without_a_way_out() {
+    for agent in [AgentMode::Auto, AgentMode::Never] {
+        let net = NetLab::new();
+        let network = Network::new(net.addresses).await;
+        net.plug_into(&network.bridge);
+        let in_lab = in_lab(&net, &network);
+        let lab = Lab::with(|config| {
+            in_lab(config);
+            config.agent = agent;
+        })
+        .await;
+        let only_far = EgressRules::deny_all()
+            .allow_cidr(&format!("{}/32", net.addresses.far()))
+            .unwrap();
+        let made = spec().egress(only_far).build().unwrap();
+        let sandbox = lab.runtime.create(&made).await.unwrap();
+        assert!(reaches(&*sandbox, net.addresses.far().into(), TCP).await);
+        let holder = format!("sandbox-{}-{}.holder", lab.config.namespace, sandbox.id());
+        client()
+            .kill_container(&holder, None::<KillContainerOptions>)
+            .await
+            .unwrap();
+        assert!(!reaches(&*sandbox, net.addresses.near().into(), TCP).await);
+        assert!(!reaches(&*sandbox, net.addresses.far().into(), TCP).await);
+        let error = sandbox
+            .set_egress(&EgressRules::allow_all())
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+        assert!(!reaches(&*sandbox, net.addresses.near().into(), TCP).await);
+        let found = lab.runtime.recover().await.unwrap();
+        assert_eq!(found[0].state, RecoveredState::Broken);
+        sandbox.destroy().await.unwrap();
+        lab.close().await;
+    }
+}

@@ -1,0 +1,168 @@
+//! Image roots as tar files.
+
+use std::path::Path;
+use std::process::Command;
+
+/// The applets the tests call by name.
+const APPLETS: &[&str] = &[
+    "sh",
+    "cat",
+    "echo",
+    "ls",
+    "stat",
+    "sleep",
+    "head",
+    "tail",
+    "id",
+    "true",
+    "false",
+    "kill",
+    "ps",
+    "mkdir",
+    "rm",
+    "mv",
+    "cp",
+    "ln",
+    "touch",
+    "chmod",
+    "chown",
+    "find",
+    "readlink",
+    "wc",
+    "seq",
+    "dd",
+    "nc",
+    "wget",
+    "nslookup",
+    "ip",
+    "ping",
+    "env",
+    "printf",
+    "test",
+    "tr",
+    "sort",
+    "sed",
+    "awk",
+    "grep",
+    "date",
+    "hostname",
+    "mount",
+    "umount",
+    "su",
+    "tee",
+    "yes",
+    "md5sum",
+    "sha256sum",
+    "mkfifo",
+    "setsid",
+    "nohup",
+    "timeout",
+    "stty",
+    "tty",
+    "rmdir",
+    "pwd",
+    "whoami",
+    "df",
+    "du",
+    "uname",
+    "mknod",
+    "expr",
+    "usleep",
+    "cut",
+    "xargs",
+    "[",
+    "basename",
+    "dirname",
+    "od",
+    "hexdump",
+    "telnet",
+    "httpd",
+    "free",
+    "mountpoint",
+    "dmesg",
+    "chroot",
+    "pidof",
+    "pgrep",
+    "killall",
+    "nproc",
+    "ulimit",
+    "truncate",
+    "sync",
+    "unshare",
+    "nsenter",
+    "arp",
+    "ifconfig",
+    "route",
+    "traceroute",
+];
+
+/// A root file system of busybox alone.
+pub(crate) fn busybox_root(busybox: &[u8]) -> Vec<u8> {
+    let directory = std::env::temp_dir().join(format!(
+        "sandbox-test-root-{}-{:?}",
+        std::process::id(),
+        std::thread::current().id()
+    ));
+    let bin = directory.join("bin");
+    for name in [
+        "bin",
+        "etc",
+        "tmp",
+        "root",
+        "home/user",
+        "var/tmp",
+        "usr/bin",
+    ] {
+        std::fs::create_dir_all(directory.join(name)).unwrap();
+    }
+    std::fs::write(bin.join("busybox"), busybox).unwrap();
+    for applet in APPLETS {
+        std::os::unix::fs::symlink("busybox", bin.join(applet)).unwrap();
+    }
+    compile_probe(&bin);
+    let etc = directory.join("etc");
+    std::fs::write(
+        etc.join("passwd"),
+        "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/home/user:/bin/sh\n\
+         nobody:x:65534:65534::/:/bin/sh\n",
+    )
+    .unwrap();
+    std::fs::write(
+        etc.join("group"),
+        "root:x:0:\nuser:x:1000:\nnogroup:x:65534:\n",
+    )
+    .unwrap();
+    let modes = "chmod 755 bin/busybox; chmod 1777 tmp var/tmp; chown 1000:1000 home/user";
+    let script = format!("{modes}; exec tar -c --numeric-owner --owner=0 --group=0 -f - .");
+    let tar = Command::new("sh")
+        .args(["-c", &script])
+        .current_dir(&directory)
+        .output()
+        .unwrap();
+    std::fs::remove_dir_all(&directory).unwrap();
+    assert!(tar.status.success(), "{tar:?}");
+    tar.stdout
+}
+
+/// Puts `icmp-probe` and `udp-probe` into `bin`.
+fn compile_probe(bin: &Path) {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/probe.rs");
+    let compiler = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let compiled = Command::new(compiler)
+        .args(["--edition", "2024", "--target", "x86_64-unknown-linux-musl"])
+        .args([
+            "-C",
+            "opt-level=s",
+            "-C",
+            "strip=symbols",
+            "-C",
+            "panic=abort",
+            "-o",
+        ])
+        .arg(bin.join("icmp-probe"))
+        .arg(source)
+        .output()
+        .expect("the tests need rustc");
+    assert!(compiled.status.success(), "{compiled:?}");
+    std::os::unix::fs::symlink("icmp-probe", bin.join("udp-probe")).unwrap();
+}
