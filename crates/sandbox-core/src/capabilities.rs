@@ -55,7 +55,7 @@ pub struct Capabilities {
     pub pty: bool,
     /// Commands with open standard input.
     pub stdin: bool,
-    /// [`Command::timeout`] kills the whole process group.
+    /// [`Command::timeout`] kills a command and everything it started.
     pub timeout: bool,
     /// [`Process::signal`](crate::Process::signal) and [`Sandbox::signal`](crate::Sandbox::signal).
     pub signals: bool,

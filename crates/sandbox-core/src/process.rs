@@ -83,8 +83,8 @@ pub struct Command {
     pub stdin: Stdin,
     /// Runs it on a terminal of this size: one output stream, job control, `^C`.
     pub pty: Option<PtySize>,
-    /// Kills the whole process group after this long. Time in which the sandbox is paused does
-    /// not count.
+    /// Kills it and everything it started after this long, children that left its process group
+    /// or session included. Time in which the sandbox is paused does not count.
     pub timeout: Option<Duration>,
 }
 
