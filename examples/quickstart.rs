@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use sandbox::docker::{DockerConfig, DockerRuntime};
 use sandbox::engine::{CreateRequest, Engine};
-use sandbox::{Command, Sandbox, SandboxExt, Source};
+use sandbox::{Command, SandboxExt, Source};
 
 #[tokio::main]
 async fn main() -> std::process::ExitCode {
@@ -27,13 +27,11 @@ async fn run() -> sandbox::Result<()> {
     let image = std::env::var("SANDBOX_IMAGE").unwrap_or_else(|_| "debian:12-slim".into());
 
     // Sandboxes of this program have a namespace of their own on the daemon.
-    let config = DockerConfig {
-        namespace: "quickstart".into(),
-        ..DockerConfig::default()
-    };
+    let mut config = DockerConfig::default();
+    config.namespace = "quickstart".into();
     let docker = DockerRuntime::connect(config).await?;
     let engine = Engine::builder()
-        .runtime("docker".parse()?, docker)
+        .runtime("docker", docker)
         .build()
         .await?;
 

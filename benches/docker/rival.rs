@@ -52,7 +52,7 @@ impl Rival {
         };
         let exec = self
             .docker
-            .create_exec::<String>(&self.container, options)
+            .create_exec(&self.container, options)
             .await?
             .id;
         let started = self

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use sandbox::docker::DockerRuntime;
 use sandbox::engine::{Engine, ListFilter, SandboxRecord};
 use sandbox::lifecycle::State;
-use sandbox::{Command, Runtime, SandboxExt, SandboxId};
+use sandbox::{Command, SandboxExt, SandboxId};
 
 use crate::victim::{MARK, Orders, config, engine};
 

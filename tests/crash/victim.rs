@@ -65,7 +65,7 @@ pub(crate) fn config(orders: &Orders) -> DockerConfig {
 }
 
 async fn store(path: &Path) -> sandbox::Result<SqliteStore> {
-    SqliteStore::open(path, Synchronous::Normal).await
+    SqliteStore::open(path, Synchronous::Process).await
 }
 
 pub(crate) fn run(orders: &Orders) -> ExitCode {
