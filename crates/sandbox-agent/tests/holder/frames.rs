@@ -11,6 +11,7 @@ use socket2::{Domain, Protocol, SockAddr, SockAddrStorage, Socket, Type};
 use crate::support::{Wire, World, start};
 
 const IPV4: u16 = 0x0800;
+const IPV6: u16 = 0x86dd;
 const ARP: u16 = 0x0806;
 
 fn mac(namespace: &crate::support::Namespace) -> [u8; 6] {
@@ -213,6 +214,27 @@ fn a_source_route_is_dropped() {
     let routed = routed.bytes(&wire, &IPV4.to_be_bytes());
     send(&wire, &routed, IPV4, false);
     assert_eq!(holder.count("link_source_route"), 1);
+}
+
+#[test]
+#[ignore = "needs root and network namespaces"]
+fn a_routing_header_behind_another_header_is_dropped() {
+    let (wire, _world, mut holder) = open_sandbox();
+    let address = |text: &str| text.parse::<std::net::Ipv6Addr>().unwrap().octets();
+    let mut frame = mac(&wire.world).to_vec();
+    frame.extend(mac(&wire.sandbox));
+    frame.extend(IPV6.to_be_bytes());
+    frame.extend([0x60, 0, 0, 0, 0, 40, 60, 64]);
+    frame.extend(address("fd77::2"));
+    frame.extend(address("2001:db8::7"));
+    // Destination options with padding alone, a routing header with one more stop, and UDP.
+    frame.extend([43, 0, 1, 4, 0, 0, 0, 0]);
+    frame.extend([17, 2, 4, 1, 0, 0, 0, 0]);
+    frame.extend(address("fd77::9"));
+    frame.extend([19, 136, 0, 80, 0, 8, 0, 0]);
+    send(&wire, &frame, IPV6, false);
+    assert_eq!(holder.count("link_source_route"), 1);
+    assert_eq!(holder.count("link_allow_all"), 0);
 }
 
 #[test]

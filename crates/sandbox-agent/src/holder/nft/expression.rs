@@ -91,6 +91,18 @@ impl Rule {
         self.push("payload", data)
     }
 
+    /// Whether an IPv6 packet has the extension header `header`, however many come before it.
+    pub(crate) fn has_extension(self, header: u8) -> Self {
+        const PRESENT: u32 = 1;
+        let data = Attributes::new()
+            .u32(1, REGISTER)
+            .bytes(2, &[header])
+            .u32(3, 0)
+            .u32(4, 1)
+            .u32(5, PRESENT);
+        self.push("exthdr", data).equals(&[1])
+    }
+
     fn load_track(self, key: Track) -> Self {
         let data = Attributes::new().u32(1, REGISTER).u32(2, key as u32);
         self.push("ct", data)
@@ -183,6 +195,11 @@ impl Rule {
             .load_track(Track::State)
             .mask(&states.to_ne_bytes())
             .differs(&[0; 4])
+    }
+
+    /// Packets in the direction in which their connection was opened.
+    pub(crate) fn opening(self) -> Self {
+        self.load_track(Track::Direction).equals(&[0])
     }
 
     /// Counts in the table's counter `name`.

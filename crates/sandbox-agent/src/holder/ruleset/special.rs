@@ -40,7 +40,6 @@ pub(super) fn source_routes(side: Side) -> [Rule; 2] {
         .differs(&[5]);
     let routing = side
         .family(Rule::new(), Family::V6)
-        .load(Base::Network, 6, 1)
-        .equals(&[ROUTING_HEADER]);
+        .has_extension(ROUTING_HEADER);
     [options, routing].map(|rule| rule.count(counter).end(End::Drop))
 }
