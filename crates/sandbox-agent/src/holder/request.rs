@@ -131,7 +131,8 @@ fn stats(policy: &Policy) -> Result<Value, String> {
 
 /// Counters of what the sandbox tried and may not.
 fn is_denial(counter: &str) -> bool {
-    const DENYING: [&str; 9] = [
+    const DENYING: [&str; 10] = [
+        "own_loopback",
         "mapped_on_wire",
         "protected",
         "deny_cidrs",

@@ -105,6 +105,7 @@ impl Plan<'_> {
             "output_resolver",
             "output_source_route",
             "input_unsolicited",
+            "input_forged",
         ] {
             batch.counter(INET, name);
         }
@@ -206,6 +207,7 @@ impl Plan<'_> {
     }
 
     fn input(&self, batch: &mut Batch) {
+        self.forged_answers(batch);
         let rule = |batch: &mut Batch, rule| batch.rule(INET, "input", rule);
         rule(batch, named(Meta::InputName, "lo").end(End::Accept));
         rule(
@@ -223,6 +225,27 @@ impl Plan<'_> {
             batch.rule(INET, "answers", errors.end(End::Accept));
         }
         self.filter_rules(batch, Side::Input);
+    }
+
+    /// Answers in an upstream resolver's name that the sandbox sent itself: IPv6 lets anyone send
+    /// from any address, and what a forged answer says would be open. An upstream on loopback
+    /// does answer there, but only what was asked.
+    fn forged_answers(&self, batch: &mut Batch) {
+        let side = Side::Input;
+        for upstream in self.upstreams {
+            let (family, address) = key(upstream.ip());
+            for protocol in [UDP, TCP] {
+                let rule = side.family(named(Meta::InputName, "lo"), family);
+                let rule = side.address(rule, family).equals(&address);
+                let rule = side.port(transport(rule, protocol));
+                let mut rule = rule.equals(&upstream.port().to_be_bytes());
+                if upstream.ip().to_canonical().is_loopback() {
+                    rule = rule.opening();
+                }
+                let rule = rule.count("input_forged").end(End::Drop);
+                batch.rule(INET, "input", rule);
+            }
+        }
     }
 
     /// The resolver's own traffic: what the sandbox sends does not carry the mark.
@@ -343,7 +366,14 @@ fn finish(side: Side, index: usize, rule: &FilterRule, mut encoded: Rule) -> Rul
             .port(transport(encoded, TCP))
             .in_set(&Sets::ports(index));
     }
-    match (rule.verdict, side) {
+    // Loopback interfaces are let through before. A packet to the sandbox itself that is on its way
+    // elsewhere (a socket bound to an interface sends one) would reach the loopback of a host that
+    // routes such packets.
+    let verdict = match rule.class {
+        FilterClass::OwnLoopback => Verdict::Deny,
+        _ => rule.verdict,
+    };
+    match (verdict, side) {
         (Verdict::Deny, Side::Output) => encoded.end(End::Jump(&refusal(rule.class))),
         (Verdict::Deny, Side::Input | Side::Link) => {
             encoded.count(&side.counter(rule.class)).end(End::Drop)

@@ -6,6 +6,7 @@
 
 mod control;
 mod equality;
+mod evasion;
 mod frames;
 mod lookups;
 mod reach;
