@@ -290,10 +290,17 @@ fn check_image(image: &str) -> Result<()> {
         ));
     }
     let allowed = |c: char| c.is_ascii_alphanumeric() || "._-/:@".contains(c);
-    match image.chars().find(|c| !allowed(*c)) {
-        Some(bad) => refuse(format!("contains {bad:?}")),
-        None => Ok(()),
+    if let Some(bad) = image.chars().find(|c| !allowed(*c)) {
+        return refuse(format!("contains {bad:?}"));
     }
+    // In the path of a request, `a/../../containers` is another resource.
+    let starts_well = |part: &str| part.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if !image.split('/').all(starts_well) {
+        return refuse(
+            "has a part between '/' that does not start with a letter or a digit".into(),
+        );
+    }
+    Ok(())
 }
 
 /// Checks environment variables: names without `=` and NUL, values without NUL, the total size.
@@ -326,6 +333,13 @@ fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<()> {
     }
     if metadata.keys().any(String::is_empty) {
         return refuse("has an entry without a name".into());
+    }
+    // Databases that keep text refuse it.
+    if metadata
+        .iter()
+        .any(|(k, v)| k.contains('\0') || v.contains('\0'))
+    {
+        return refuse("contains a NUL byte".into());
     }
     let bytes: usize = metadata.iter().map(|(k, v)| k.len() + v.len()).sum();
     if bytes > MAX_METADATA_BYTES {
@@ -373,7 +387,19 @@ mod tests {
 
     #[test]
     fn bad_fields_are_named() {
-        for image in ["", "-v", "a b", "a\nb", "../x", &"a".repeat(513)] {
+        for image in [
+            "",
+            "-v",
+            "a b",
+            "a\nb",
+            "../x",
+            "a/../../containers/b",
+            "a/./b",
+            "a//b",
+            "a/",
+            "a/-b",
+            &"a".repeat(513),
+        ] {
             let spec = builder().source(Source::Image(image.into()));
             assert_eq!(refused(spec), "image", "{image:?}");
         }
@@ -384,6 +410,8 @@ mod tests {
             "env"
         );
         assert_eq!(refused(builder().metadata("", "x")), "metadata");
+        assert_eq!(refused(builder().metadata("a", "x\0")), "metadata");
+        assert_eq!(refused(builder().metadata("a\0", "x")), "metadata");
         assert_eq!(
             refused(builder().metadata("a", "x".repeat(MAX_METADATA_BYTES))),
             "metadata"
