@@ -21,6 +21,30 @@ fn encode(bits: u128) -> String {
         .collect()
 }
 
+fn no_further_rule(_: &str) -> Option<&'static str> {
+    None
+}
+
+/// In a path or an address, `a/../b` is another name.
+fn climbing(text: &str) -> Option<&'static str> {
+    let climbs = text.split('/').any(|part| matches!(part, "" | "." | ".."));
+    climbs.then_some("has an empty, '.' or '..' part between '/'")
+}
+
+/// Numbers that do not fit would wrap to another user's, and the kernel takes the last one of 32
+/// bits for "change nothing".
+fn user_problem(text: &str) -> Option<&'static str> {
+    let parts: Vec<&str> = text.split(':').collect();
+    if parts.len() > 2 || parts.iter().any(|part| part.is_empty()) {
+        return Some("must be a user, or a user and a group with one ':' between them");
+    }
+    let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let fits = |part: &str| part.parse::<u32>().is_ok_and(|id| id < u32::MAX);
+    let misfit = |part: &&str| part.starts_with('-') || (is_number(part) && !fits(part));
+    let problem = "has a number over 4294967294, or a name that starts with '-'";
+    parts.iter().any(misfit).then_some(problem)
+}
+
 /// Checks `text` against the rule that all names here share.
 fn check(
     what: &'static str,
@@ -44,7 +68,7 @@ fn check(
 }
 
 macro_rules! name_type {
-    ($(#[$doc:meta])* $name:ident, $field:literal, $max:literal, $rule:literal, $allowed:expr) => {
+    ($(#[$doc:meta])* $name:ident, $field:literal, $max:literal, $rule:literal, $allowed:expr, $problem:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -54,11 +78,14 @@ macro_rules! name_type {
             /// Checks and wraps `text`.
             ///
             /// # Errors
-            /// [`ErrorKind::InvalidSpec`](crate::ErrorKind::InvalidSpec) when it is empty, too
-            /// long, or holds a character that is not allowed.
+            /// [`ErrorKind::InvalidSpec`](crate::ErrorKind::InvalidSpec) when it breaks the rule
+            /// that the type's documentation states.
             pub fn new(text: impl Into<String>) -> Result<Self, Error> {
                 let text = text.into();
                 check($field, &text, $max, $allowed, $rule)?;
+                if let Some(problem) = $problem(&text) {
+                    return Err(Error::invalid("id.parse", $field, problem));
+                }
                 Ok(Self(text))
             }
 
@@ -108,18 +135,21 @@ name_type!(
     /// The id of a sandbox, unique for ever: `sbx_` and 26 base-32 digits when made here.
     ///
     /// 1 to 64 bytes of `a-z`, `0-9`, `_` and `-`, starting with a letter or a digit, so that it
-    /// is safe in a path, a label, a container name and (without `_`) a host name.
+    /// is safe in a path, a label and a container name; one made here also in a host name, once its
+    /// `_` is replaced.
     SandboxId, "sandbox_id", 64, "a-z, 0-9, '_' and '-'",
-    |c| matches!(c, 'a'..='z' | '0'..='9' | '_' | '-')
+    |c| matches!(c, 'a'..='z' | '0'..='9' | '_' | '-'),
+    no_further_rule
 );
 
 name_type!(
     /// The name of a template.
     ///
     /// 1 to 128 bytes of ASCII letters, digits, `_`, `-`, `.`, `/` and `:`, starting with a
-    /// letter or a digit.
+    /// letter or a digit, without an empty, `.` or `..` part between slashes.
     TemplateName, "template", 128, "letters, digits, '_', '-', '.', '/' and ':'",
-    |c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ':')
+    |c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ':'),
+    climbing
 );
 
 name_type!(
@@ -127,7 +157,8 @@ name_type!(
     ///
     /// 1 to 32 bytes of `a-z`, `0-9`, `_` and `-`.
     RuntimeName, "runtime", 32, "a-z, 0-9, '_' and '-'",
-    |c| matches!(c, 'a'..='z' | '0'..='9' | '_' | '-')
+    |c| matches!(c, 'a'..='z' | '0'..='9' | '_' | '-'),
+    no_further_rule
 );
 
 name_type!(
@@ -135,15 +166,18 @@ name_type!(
     ///
     /// 1 to 128 bytes of `a-z`, `0-9`, `_`, `-`, `.` and `:`.
     SnapshotId, "snapshot_id", 128, "a-z, 0-9, '_', '-', '.' and ':'",
-    |c| matches!(c, 'a'..='z' | '0'..='9' | '_' | '-' | '.' | ':')
+    |c| matches!(c, 'a'..='z' | '0'..='9' | '_' | '-' | '.' | ':'),
+    no_further_rule
 );
 
 name_type!(
     /// A user inside a sandbox: a name, a numeric id, or either with `:group`.
     ///
-    /// 1 to 64 bytes of ASCII letters, digits, `_`, `-`, `.` and `:`.
+    /// 1 to 64 bytes of ASCII letters, digits, `_`, `-`, `.` and at most one `:`, which has something
+    /// on both sides. Numbers are at most 4294967294.
     User, "user", 64, "letters, digits, '_', '-', '.' and ':'",
-    |c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ':')
+    |c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ':'),
+    user_problem
 );
 
 impl SandboxId {
@@ -184,6 +218,45 @@ mod tests {
             assert_eq!(error.field(), Some("sandbox_id"), "{bad:?}");
         }
         assert!(serde_json::from_str::<SandboxId>("\"../x\"").is_err());
+    }
+
+    #[test]
+    fn users_that_mean_another_user_to_the_kernel_are_refused() {
+        for good in [
+            "root",
+            "0",
+            "0:0",
+            "1000:users",
+            "a.b-c_d",
+            "4294967294",
+            "4294967295x",
+        ] {
+            assert!(User::new(good).is_ok(), "{good:?}");
+        }
+        // The last number of 32 bits tells setresuid and chown to change nothing.
+        for bad in [
+            "0:",
+            "a:b:c",
+            "a::b",
+            "4294967295",
+            "0:4294967295",
+            "004294967295",
+            "4294967296",
+            "18446744073709551616",
+            "a:-1",
+        ] {
+            let error = User::new(bad).unwrap_err();
+            assert_eq!(error.field(), Some("user"), "{bad:?}");
+        }
+        assert!(serde_json::from_str::<User>("\"4294967295\"").is_err());
+    }
+
+    #[test]
+    fn template_names_do_not_climb() {
+        for bad in ["a/../b", "a/..", "a/./b", "a//b", "a/"] {
+            assert!(TemplateName::new(bad).is_err(), "{bad:?}");
+        }
+        assert!(TemplateName::new("team/python:3.13").is_ok());
     }
 
     proptest! {
