@@ -15,6 +15,9 @@ use crate::{BoxStream, Error, Result, SandboxPath, User};
 /// The most bytes the arguments of one command may have together.
 pub const MAX_COMMAND_BYTES: usize = 1 << 20;
 
+/// The longest time limit of one command: 365 days. Clocks can be asked to add it without overflow.
+pub const MAX_COMMAND_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// A process id as processes inside the sandbox see it.
 pub type Pid = u32;
 
@@ -84,7 +87,8 @@ pub struct Command {
     /// Runs it on a terminal of this size: one output stream, job control, `^C`.
     pub pty: Option<PtySize>,
     /// Kills it and everything it started after this long, children that left its process group
-    /// or session included. Time in which the sandbox is paused does not count.
+    /// or session included; at most [`MAX_COMMAND_TIMEOUT`]. Time in which the sandbox is paused
+    /// does not count.
     pub timeout: Option<Duration>,
 }
 
@@ -166,7 +170,8 @@ impl Command {
     /// # Errors
     /// [`ErrorKind::InvalidSpec`](crate::ErrorKind::InvalidSpec) naming `command`, `env`, `pty` or
     /// `timeout`: an empty command, a NUL byte, more than [`MAX_COMMAND_BYTES`], a malformed
-    /// variable name, a terminal without cells, a timeout of zero.
+    /// variable name, a terminal without cells, a timeout of zero or over
+    /// [`MAX_COMMAND_TIMEOUT`].
     pub fn validate(&self) -> Result<()> {
         let refuse =
             |field: &str, message: String| Err(Error::invalid("command.validate", field, message));
@@ -195,6 +200,13 @@ impl Command {
         }
         if self.timeout.is_some_and(|timeout| timeout.is_zero()) {
             return refuse("timeout", "must be longer than zero".into());
+        }
+        if self
+            .timeout
+            .is_some_and(|timeout| timeout > MAX_COMMAND_TIMEOUT)
+        {
+            let days = MAX_COMMAND_TIMEOUT.as_secs() / (24 * 60 * 60);
+            return refuse("timeout", format!("must be at most {days} days"));
         }
         Ok(())
     }
@@ -511,6 +523,10 @@ mod tests {
         assert_eq!(refused(env).as_deref(), Some("env"));
         let timeout = Command::shell("true").timeout(Duration::ZERO);
         assert_eq!(refused(timeout).as_deref(), Some("timeout"));
+        let endless = Command::shell("true").timeout(MAX_COMMAND_TIMEOUT + Duration::from_nanos(1));
+        assert_eq!(refused(endless).as_deref(), Some("timeout"));
+        let longest = Command::shell("true").timeout(MAX_COMMAND_TIMEOUT);
+        longest.validate().unwrap();
         let pty = Command::shell("true").pty(PtySize { cols: 0, rows: 1 });
         assert_eq!(refused(pty).as_deref(), Some("pty"));
     }
