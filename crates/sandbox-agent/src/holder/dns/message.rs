@@ -17,6 +17,10 @@ const LAST_META: u16 = 255;
 /// What upstream resolvers may answer with over UDP, as most of them would choose themselves.
 pub(super) const UDP_SIZE: u16 = 1232;
 
+/// The most aliases followed in one answer: resolvers give up sooner, and the owner of a name could
+/// otherwise make the holder compare thousands of names with each other.
+const MAX_ALIASES: usize = 16;
+
 const RESPONSE: u16 = 0x8000;
 const OPCODE: u16 = 0x7800;
 const TRUNCATED: u16 = 0x0200;
@@ -141,7 +145,10 @@ impl Question {
                 continue;
             }
             match record.value {
-                Value::Alias(target) => names.push(target.name().clone()),
+                Value::Alias(target) if names.len() <= MAX_ALIASES => {
+                    names.push(target.name().clone());
+                }
+                Value::Alias(_) => {}
                 Value::Address(address) => found.push((address, record.time_to_live)),
                 Value::Other => {}
             }

@@ -4,6 +4,9 @@ use sandbox_core::egress::DomainName;
 
 const MAX_LABEL: usize = 63;
 const MAX_WIRE: usize = 255;
+/// The most pointers in one name, which is as many as it can have labels. Thousands would fit into
+/// a message, and every record could begin with all of them.
+const MAX_POINTERS: usize = 127;
 /// The two top bits of a length mark a pointer.
 const POINTER: u8 = 0xc0;
 
@@ -47,14 +50,15 @@ pub(super) fn skip(message: &[u8], start: usize) -> Option<usize> {
 
 fn labels(message: &[u8], start: usize) -> Option<(Vec<Vec<u8>>, usize)> {
     let (mut at, mut after, mut total) = (start, None, 0);
-    let mut labels = Vec::new();
+    let (mut labels, mut pointers) = (Vec::new(), 0);
     loop {
         let length = *message.get(at)?;
         if length & POINTER == POINTER {
             let low = *message.get(at + 1)?;
             let target = usize::from(u16::from_be_bytes([length & !POINTER, low]));
             after.get_or_insert(at + 2);
-            if target >= at {
+            pointers += 1;
+            if target >= at || pointers > MAX_POINTERS {
                 return None;
             }
             at = target;

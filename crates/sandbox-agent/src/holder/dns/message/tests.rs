@@ -80,6 +80,36 @@ fn addresses_of_the_name_and_its_aliases_are_found_and_no_others() {
 }
 
 #[test]
+fn a_chain_of_aliases_is_followed_so_far_and_no_further() {
+    let question = question("n0.example.com");
+    for (aliases, expected) in [(MAX_ALIASES, 1), (MAX_ALIASES + 1, 0)] {
+        let names: Vec<String> = (0..=aliases).map(|n| format!("n{n}.example.com")).collect();
+        let wires: Vec<Vec<u8>> = names.iter().map(|name| wire(name)).collect();
+        let mut records: Vec<(&str, u16, &[u8])> = names
+            .iter()
+            .zip(&wires[1..])
+            .map(|(owner, target)| (owner.as_str(), CNAME, target.as_slice()))
+            .collect();
+        records.push((&names[aliases], A, &[203, 0, 113, 7]));
+        assert_eq!(
+            found(&question, &response(&question, &records)).len(),
+            expected
+        );
+    }
+}
+
+#[test]
+fn a_name_behind_many_pointers_is_none() {
+    let mut message = vec![0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, b'a', 0];
+    for _ in 0..200 {
+        let previous = message.len() - if message.len() == 15 { 3 } else { 2 };
+        message.extend((0xc000 | u16::try_from(previous).unwrap()).to_be_bytes());
+    }
+    assert!(name::read(&message, 15).is_some(), "one pointer is a name");
+    assert!(name::read(&message, message.len() - 2).is_none());
+}
+
+#[test]
 fn an_answer_to_another_question_is_none() {
     let other = question("other.com");
     let answer = response(&other, &[]);
