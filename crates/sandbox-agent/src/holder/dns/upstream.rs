@@ -73,10 +73,9 @@ fn over_tcp(
     let socket = marked(upstream, Type::STREAM, mark)?;
     socket.connect_timeout(&upstream.into(), left(deadline)?)?;
     let mut stream = TcpStream::from(socket);
-    stream.set_read_timeout(Some(left(deadline)?))?;
     stream.set_write_timeout(Some(left(deadline)?))?;
     write_framed(&mut stream, &question.to_upstream(id))?;
-    let response = read_framed(&mut stream)?;
+    let response = read_framed_by(&mut stream, deadline)?;
     if question.is_answered_by(id, &response) {
         Ok(response)
     } else {
@@ -101,6 +100,27 @@ pub(super) fn write_framed(stream: &mut TcpStream, message: &[u8]) -> io::Result
     stream.write_all(&framed)
 }
 
+/// One message, whole by `deadline` however slowly its bytes come.
+fn read_framed_by(stream: &mut TcpStream, deadline: Instant) -> io::Result<Vec<u8>> {
+    let mut length = [0; 2];
+    read_exact_by(stream, &mut length, deadline)?;
+    let mut message = vec![0; u16::from_be_bytes(length).into()];
+    read_exact_by(stream, &mut message, deadline)?;
+    Ok(message)
+}
+
+fn read_exact_by(stream: &mut TcpStream, mut into: &mut [u8], deadline: Instant) -> io::Result<()> {
+    while !into.is_empty() {
+        // A timeout is about one read, and each byte would start it anew.
+        stream.set_read_timeout(Some(left(deadline)?))?;
+        match stream.read(into)? {
+            0 => return Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
+            length => into = into.get_mut(length..).unwrap_or_default(),
+        }
+    }
+    Ok(())
+}
+
 fn left(deadline: Instant) -> io::Result<Duration> {
     let left = deadline.saturating_duration_since(Instant::now());
     if left.is_zero() {
@@ -113,4 +133,40 @@ fn random_id() -> io::Result<u16> {
     let mut bytes = [0; 2];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     Ok(u16::from_ne_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_resolver_that_sends_a_byte_at_a_time_is_given_up_in_time() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut slow, _) = listener.accept().unwrap();
+        thread::spawn(move || {
+            // Until the other end is gone.
+            while slow.write_all(&[1]).is_ok() {
+                thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let patience = Duration::from_millis(100);
+        stream.set_read_timeout(Some(patience)).unwrap();
+        let started = Instant::now();
+        assert!(read_framed_by(&mut stream, started + patience).is_err());
+        assert!(started.elapsed() < 10 * patience);
+    }
+
+    #[test]
+    fn a_message_in_time_is_read_whole() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut other, _) = listener.accept().unwrap();
+        write_framed(&mut other, b"message").unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        assert_eq!(read_framed_by(&mut stream, deadline).unwrap(), b"message");
+    }
 }
