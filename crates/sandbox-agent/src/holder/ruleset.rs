@@ -403,3 +403,43 @@ pub(super) fn key(address: IpAddr) -> (Family, Vec<u8>) {
         IpAddr::V6(address) => (Family::V6, address.octets().to_vec()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv6Addr;
+
+    use sandbox_core::Timestamp;
+    use sandbox_core::egress::{DomainName, EgressRules};
+
+    use super::*;
+
+    /// What the kernel takes in one datagram where `net.core.wmem_max` has its old default.
+    const DATAGRAM: usize = 2 * 212_992;
+
+    #[test]
+    fn a_policy_fits_in_one_datagram_however_much_was_learned() {
+        let environment = Environment::namespace();
+        let rules = EgressRules::deny_all().allow_domain("a.test").unwrap();
+        let name = DomainName::parse("a.test").unwrap();
+        let mut learned = LearnedAddresses::default();
+        for number in 0..LearnedAddresses::MAX as u128 {
+            let address = IpAddr::from(Ipv6Addr::from_bits(0x2606_4700 << 96 | number));
+            let end = Timestamp::MAX;
+            learned.learn(&environment, &name, address, end).unwrap();
+        }
+        let plan = Plan {
+            filter: &PacketFilter::compile(&rules, &environment),
+            environment: &environment,
+            learned: &learned,
+            upstreams: &[],
+            mark: 1,
+            devices: &["eth0".to_owned()],
+            features: Features {
+                link: true,
+                reject: true,
+            },
+        };
+        let (bytes, _) = plan.batch().finish();
+        assert!(bytes.len() < DATAGRAM, "{} bytes", bytes.len());
+    }
+}

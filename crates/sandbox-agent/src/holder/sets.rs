@@ -87,8 +87,16 @@ impl<'a> Sets<'a> {
             let name = Self::learned_name(family);
             self.batch.timed_set(self.table, name, family.width(), size);
         }
-        for (address, _, _) in learned.iter() {
-            self.learn(address, milliseconds);
+        for family in Family::BOTH {
+            let keys: Vec<Vec<u8>> = learned
+                .iter()
+                .map(|(address, _, _)| key(address))
+                .filter(|(of, _)| *of == family)
+                .map(|(_, key)| key)
+                .collect();
+            let name = Self::learned_name(family);
+            self.batch
+                .timed_elements(self.table, name, &keys, milliseconds);
         }
     }
 

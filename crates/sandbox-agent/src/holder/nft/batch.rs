@@ -183,6 +183,18 @@ impl Batch {
         self.push(Kind::NewSet, table, CREATE, set);
     }
 
+    /// Puts `keys` for `milliseconds` into a timed set that has none of them.
+    pub(crate) fn timed_elements(
+        &mut self,
+        table: Table,
+        set: &str,
+        keys: &[Vec<u8>],
+        milliseconds: u64,
+    ) {
+        let elements = keys.iter().map(|key| element(key).u64(4, milliseconds));
+        self.elements(Kind::NewElements, table, set, elements.collect());
+    }
+
     /// Puts `key` into a timed set for `milliseconds`, replacing the time it had.
     pub(crate) fn timed_element(&mut self, table: Table, set: &str, key: &[u8], milliseconds: u64) {
         let timed = || vec![element(key).u64(4, milliseconds)];
