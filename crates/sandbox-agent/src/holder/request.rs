@@ -131,8 +131,9 @@ fn stats(policy: &Policy) -> Result<Value, String> {
 
 /// Counters of what the sandbox tried and may not.
 fn is_denial(counter: &str) -> bool {
-    const DENYING: [&str; 10] = [
+    const DENYING: [&str; 11] = [
         "own_loopback",
+        "advertisement",
         "mapped_on_wire",
         "protected",
         "deny_cidrs",

@@ -239,6 +239,32 @@ fn a_routing_header_behind_another_header_is_dropped() {
 
 #[test]
 #[ignore = "needs root and network namespaces"]
+fn an_advertisement_of_a_foreign_ipv6_address_is_dropped() {
+    let (wire, _world, mut holder) = open_sandbox();
+    let address = |text: &str| text.parse::<std::net::Ipv6Addr>().unwrap().octets();
+    let advertisement = |target: &str| {
+        let mut frame = mac(&wire.world).to_vec();
+        frame.extend(mac(&wire.sandbox));
+        frame.extend(IPV6.to_be_bytes());
+        frame.extend([0x60, 0, 0, 0, 0, 32, 58, 255]);
+        frame.extend(address("fd77::2"));
+        frame.extend(address("ff02::1"));
+        frame.extend([136, 0, 0, 0, 0x20, 0, 0, 0]);
+        frame.extend(address(target));
+        frame.extend([2, 1]);
+        frame.extend(mac(&wire.sandbox));
+        frame
+    };
+    send(&wire, &advertisement("fd77::2"), IPV6, false);
+    assert_eq!(holder.count("link_advertisement"), 0, "its own");
+    for foreign in ["fd77::9", "fd77::1"] {
+        send(&wire, &advertisement(foreign), IPV6, false);
+    }
+    assert_eq!(holder.count("link_advertisement"), 2);
+}
+
+#[test]
+#[ignore = "needs root and network namespaces"]
 fn arp_resolves_the_gateway_and_leaves_neighbours_alone() {
     let (wire, _world, mut holder) = open_sandbox();
     let arp = |from: [u8; 4], to: [u8; 4]| {

@@ -11,7 +11,7 @@ use super::super::nft::batch::{Batch, Hook};
 use super::super::nft::expression::{Base, End, Meta, Rule};
 use super::super::nft::interval::Family;
 use super::super::sets::Sets;
-use super::{CLASSES, NETDEV, Plan, Side};
+use super::{CLASSES, ICMPV6, NETDEV, Plan, Side, transport};
 
 pub(super) const IPV4: [u8; 2] = [0x08, 0x00];
 pub(super) const IPV6: [u8; 2] = [0x86, 0xdd];
@@ -30,6 +30,7 @@ impl Plan<'_> {
             "link_arp",
             "link_frame",
             "link_spoofed",
+            "link_advertisement",
         ] {
             batch.counter(NETDEV, name);
         }
@@ -47,6 +48,9 @@ impl Plan<'_> {
             if Sets::has_own(self.environment, family) {
                 batch.rule(NETDEV, CHAIN, spoofed(family));
             }
+        }
+        if Sets::has_own(self.environment, Family::V6) {
+            batch.rule(NETDEV, CHAIN, foreign_advertisement());
         }
         self.common_out(batch, Side::Link);
     }
@@ -92,6 +96,19 @@ fn frames() -> [Rule; 3] {
         .differs(&IPV4)
         .differs(&IPV6);
     [lying(IPV4), lying(IPV6), other].map(|rule| rule.count("link_frame").end(End::Drop))
+}
+
+/// A neighbour advertisement of an address that is not the sandbox's: neighbours and the gateway
+/// would believe it, as they would a lie over ARP.
+fn foreign_advertisement() -> Rule {
+    const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
+    transport(Side::Link.family(Rule::new(), Family::V6), ICMPV6)
+        .load(Base::Transport, 0, 1)
+        .equals(&[NEIGHBOUR_ADVERTISEMENT])
+        .load(Base::Transport, 8, 16)
+        .not_in_set("own6")
+        .count("link_advertisement")
+        .end(End::Drop)
 }
 
 /// Packets from an address that is not the sandbox's.
