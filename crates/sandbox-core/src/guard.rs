@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
 use crate::capabilities::need;
 use crate::egress::EgressRules;
 use crate::file::check_mode;
 use crate::{
-    BoxConnection, BoxStream, ByteStream, Capabilities, Command, Error, FileContent, FileEvent,
-    FileInfo, Health, ListOptions, MakeDirOptions, Pid, Process, ProcessInfo, Progress,
-    ReadOptions, Recovered, Result, Runtime, RuntimeEvent, Sandbox, SandboxId, SandboxPath,
-    SandboxSpec, Signal, SnapshotId, Source, Stats, WatchOptions, WriteOptions,
+    BoxConnection, BoxStream, ByteStream, Capabilities, Command, Error, ExitStatus, FileContent,
+    FileEvent, FileInfo, Health, ListOptions, MakeDirOptions, Pid, Process, ProcessEvent,
+    ProcessInfo, Progress, PtySize, ReadOptions, Recovered, Result, Runtime, RuntimeEvent, Sandbox,
+    SandboxId, SandboxPath, SandboxSpec, Signal, SnapshotId, Source, Stats, WatchOptions,
+    WriteOptions,
 };
 
 /// A [`Runtime`] that holds every request against the inner runtime's [`Capabilities`] and against
@@ -85,6 +87,15 @@ struct GuardedSandbox {
     capabilities: Capabilities,
 }
 
+impl GuardedSandbox {
+    fn guard(&self, process: Arc<dyn Process>) -> Arc<dyn Process> {
+        Arc::new(GuardedProcess {
+            inner: process,
+            signals: self.capabilities.signals,
+        })
+    }
+}
+
 /// Refuses what no runtime could do with the root directory.
 fn not_root(field: &'static str, path: &SandboxPath) -> Result<()> {
     if path.is_root() {
@@ -111,12 +122,12 @@ impl Sandbox for GuardedSandbox {
     async fn spawn(&self, command: Command) -> Result<Arc<dyn Process>> {
         command.validate()?;
         self.capabilities.check_command(&command)?;
-        self.inner.spawn(command).await
+        Ok(self.guard(self.inner.spawn(command).await?))
     }
 
     async fn attach(&self, pid: Pid) -> Result<Arc<dyn Process>> {
         need(self.capabilities.attach, "pid", "attaching to processes")?;
-        self.inner.attach(pid).await
+        Ok(self.guard(self.inner.attach(pid).await?))
     }
 
     async fn processes(&self) -> Result<Vec<ProcessInfo>> {
@@ -246,5 +257,45 @@ impl Sandbox for GuardedSandbox {
 
     async fn destroy(&self) -> Result<()> {
         self.inner.destroy().await
+    }
+}
+
+#[derive(Debug)]
+struct GuardedProcess {
+    inner: Arc<dyn Process>,
+    signals: bool,
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Process for GuardedProcess {
+    fn pid(&self) -> Pid {
+        self.inner.pid()
+    }
+
+    fn events(&self) -> Option<BoxStream<Result<ProcessEvent>>> {
+        self.inner.events()
+    }
+
+    async fn write_stdin(&self, data: Bytes) -> Result<()> {
+        self.inner.write_stdin(data).await
+    }
+
+    async fn close_stdin(&self) -> Result<()> {
+        self.inner.close_stdin().await
+    }
+
+    async fn wait(&self) -> Result<ExitStatus> {
+        self.inner.wait().await
+    }
+
+    async fn signal(&self, signal: Signal) -> Result<()> {
+        need(self.signals, "signal", "signals")?;
+        self.inner.signal(signal).await
+    }
+
+    async fn resize(&self, size: PtySize) -> Result<()> {
+        size.validate()?;
+        self.inner.resize(size).await
     }
 }

@@ -32,8 +32,9 @@ pub use guard::Guarded;
 pub use id::{RuntimeName, SandboxId, SnapshotId, TemplateName, User};
 pub use path::{MAX_NAME_BYTES, MAX_PATH_BYTES, SandboxPath};
 pub use process::{
-    Command, Exit, ExitStatus, KillCause, MAX_COMMAND_BYTES, MAX_COMMAND_TIMEOUT, OutputStream,
-    Pid, Process, ProcessEvent, ProcessInfo, Program, PtySize, Signal, Stdin,
+    Command, Exit, ExitStatus, KillCause, MAX_ARGUMENT_BYTES, MAX_COMMAND_BYTES,
+    MAX_COMMAND_TIMEOUT, OutputStream, Pid, Process, ProcessEvent, ProcessInfo, Program, PtySize,
+    Signal, Stdin,
 };
 pub use resources::Resources;
 pub use runtime::{Health, Progress, Recovered, RecoveredState, Runtime, RuntimeEvent};

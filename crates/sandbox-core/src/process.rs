@@ -15,6 +15,9 @@ use crate::{BoxStream, Error, Result, SandboxPath, User};
 /// The most bytes the arguments of one command may have together.
 pub const MAX_COMMAND_BYTES: usize = 1 << 20;
 
+/// The most bytes one argument may have, a shell line included, as Linux has it.
+pub const MAX_ARGUMENT_BYTES: usize = (128 << 10) - 1;
+
 /// The longest time limit of one command: 365 days. Clocks can be asked to add it without overflow.
 pub const MAX_COMMAND_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
@@ -49,6 +52,20 @@ pub struct PtySize {
     pub cols: u16,
     /// Rows, at least 1.
     pub rows: u16,
+}
+
+impl PtySize {
+    /// Refuses a terminal without cells.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidSpec`](crate::ErrorKind::InvalidSpec) with field `pty`.
+    pub fn validate(self) -> Result<()> {
+        if self.cols == 0 || self.rows == 0 {
+            let message = "must have at least one column and one row";
+            return Err(Error::invalid("command.validate", "pty", message));
+        }
+        Ok(())
+    }
 }
 
 impl Default for PtySize {
@@ -169,8 +186,8 @@ impl Command {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidSpec`](crate::ErrorKind::InvalidSpec) naming `command`, `env`, `pty` or
-    /// `timeout`: an empty command, a NUL byte, more than [`MAX_COMMAND_BYTES`], a malformed
-    /// variable name, a terminal without cells, a timeout of zero or over
+    /// `timeout`: an empty command, a NUL byte, more than [`MAX_COMMAND_BYTES`] in all or
+    /// [`MAX_ARGUMENT_BYTES`] in one argument, a malformed variable name, a terminal without cells, a timeout of zero or over
     /// [`MAX_COMMAND_TIMEOUT`].
     pub fn validate(&self) -> Result<()> {
         let refuse =
@@ -191,12 +208,19 @@ impl Command {
             let message = format!("has {bytes} bytes; the limit is {MAX_COMMAND_BYTES}");
             return refuse("command", message);
         }
-        check_env("command.validate", &self.env)?;
-        if self
-            .pty
-            .is_some_and(|size| size.cols == 0 || size.rows == 0)
+        if let Some(long) = argv
+            .iter()
+            .find(|argument| argument.len() > MAX_ARGUMENT_BYTES)
         {
-            return refuse("pty", "must have at least one column and one row".into());
+            let bytes = long.len();
+            let message = format!(
+                "has an argument of {bytes} bytes; the limit is {MAX_ARGUMENT_BYTES}: write it to a file"
+            );
+            return refuse("command", message);
+        }
+        check_env("command.validate", &self.env)?;
+        if let Some(size) = self.pty {
+            size.validate()?;
         }
         if self.timeout.is_some_and(|timeout| timeout.is_zero()) {
             return refuse("timeout", "must be longer than zero".into());
@@ -517,8 +541,10 @@ mod tests {
         assert_eq!(refused(Command::argv([""])).as_deref(), Some("command"));
         assert_eq!(refused(Command::shell("  \n")).as_deref(), Some("command"));
         assert_eq!(refused(Command::shell("a\0b")).as_deref(), Some("command"));
-        let long = Command::shell("x".repeat(MAX_COMMAND_BYTES));
+        let long = Command::shell("x".repeat(MAX_ARGUMENT_BYTES + 1));
         assert_eq!(refused(long).as_deref(), Some("command"));
+        let many = Command::argv(vec!["x".repeat(1 << 10); 1 << 10]);
+        assert_eq!(refused(many).as_deref(), Some("command"));
         let env = Command::shell("true").env("A=B", "x");
         assert_eq!(refused(env).as_deref(), Some("env"));
         let timeout = Command::shell("true").timeout(Duration::ZERO);
