@@ -134,6 +134,16 @@ impl AgentChannel {
     }
 }
 
+/// Whether something stands at `path`, links followed.
+async fn exists(client: &AgentClient, path: &SandboxPath) -> Result<bool> {
+    match client.stat(path).await {
+        Ok(info) => Ok(info.link.is_none_or(|link| link.target.is_some())),
+        // What else is wrong with the path, the write itself says.
+        Err(error) if error.field() == Some("path") => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 #[async_trait]
 impl Channel for AgentChannel {
     async fn ready(&self) -> Result<()> {
@@ -168,7 +178,15 @@ impl Channel for AgentChannel {
         body: ByteStream,
         options: WriteOptions,
     ) -> Result<FileInfo> {
-        self.client().await?.write(path, body, options).await
+        let client = self.client().await?;
+        let keeps_owner = options.user.is_none() && exists(&client, path).await?;
+        let client = if keeps_owner {
+            // The client's defaults are for new files.
+            client.with_defaults(Defaults::default())
+        } else {
+            client
+        };
+        client.write(path, body, options).await
     }
 
     async fn stat(&self, path: &SandboxPath) -> Result<FileInfo> {

@@ -76,7 +76,14 @@ pub(super) fn failure(code: i64, stderr: &[u8], path: &'static str, target: &'st
 /// How shells and the low-level runtime say that no process can be made.
 pub(super) fn no_more_processes(said: &str) -> bool {
     let said = said.to_ascii_lowercase();
-    said.contains("resource temporarily unavailable") || said.contains("can't fork")
+    // The last is the low-level runtime's own first process, which found no room either.
+    [
+        "resource temporarily unavailable",
+        "can't fork",
+        "read init-p",
+    ]
+    .iter()
+    .any(|words| said.contains(words))
 }
 
 pub(super) fn one(output: &Bytes) -> Result<FileInfo> {
@@ -89,7 +96,7 @@ pub(super) fn one(output: &Bytes) -> Result<FileInfo> {
 
 pub(super) async fn stat(session: &Session, path: &SandboxPath) -> Result<FileInfo> {
     let script = [scripts::RECORD, scripts::STAT].concat();
-    let done = session.script(&script, &[path.as_str()]).await?;
+    let done = session.query(&script, &[path.as_str()]).await?;
     one(&check(done, "path", "path")?)
 }
 
@@ -101,7 +108,7 @@ pub(super) async fn list(
     let script = [scripts::RECORD, scripts::LIST].concat();
     let depth = options.depth.to_string();
     let arguments = [path.as_str(), &depth, scripts::RECORD];
-    let done = session.script(&script, &arguments).await?;
+    let done = session.query(&script, &arguments).await?;
     let mut found = parse_all(&check(done, "path", "path")?)?;
     if found.len() > options.limit as usize {
         let message = format!(

@@ -14,10 +14,16 @@ use futures_util::{Stream, StreamExt};
 use sandbox_core::{Error, ErrorKind, OutputStream, Result};
 use tokio::io::AsyncWrite;
 
+use super::files::no_more_processes;
 use crate::error::{docker, has_status, nonsense};
 
 /// The most output of a script of ours that is kept in bytes.
 const MAX_SCRIPT_OUTPUT: usize = 64 << 20;
+
+/// How long a script waits for processes of a crowded sandbox to end.
+const CROWD_PATIENCE: Duration = Duration::from_secs(20);
+/// How often it looks.
+const CROWD_PAUSE: Duration = Duration::from_millis(200);
 
 /// A container in which programs are started.
 #[derive(Debug, Clone)]
@@ -114,6 +120,22 @@ impl Session {
             .await
             .map_err(refused)?;
         Ok(inspected.state.and_then(|state| state.running) == Some(true))
+    }
+
+    /// Runs a script that changes nothing. Its own processes count among the sandbox's: where there
+    /// may be no more, it waits for some to end.
+    pub(super) async fn query(&self, script: &str, arguments: &[&str]) -> Result<Finished> {
+        let begun = tokio::time::Instant::now();
+        loop {
+            let done = self.script(script, arguments).await?;
+            let crowded = |said: &[u8]| no_more_processes(&String::from_utf8_lossy(said));
+            // What keeps a script from starting is said on its output.
+            let crowded = done.code != 0 && (crowded(&done.stderr) || crowded(&done.stdout));
+            if !crowded || begun.elapsed() > CROWD_PATIENCE {
+                return Ok(done);
+            }
+            tokio::time::sleep(CROWD_PAUSE).await;
+        }
     }
 
     /// Runs a script of ours as root, to its end.

@@ -8,6 +8,7 @@ mod fallback;
 mod hostile;
 mod lab;
 mod leftovers;
+mod limits;
 mod network;
 mod outside;
 mod recovery;
