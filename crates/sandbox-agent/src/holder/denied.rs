@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use sandbox_core::egress::{Destination, Protocol};
 
+use super::denials::Denials;
 use super::nft::batch::Batch;
 use super::nft::dump;
 use super::nft::interval::Family;
@@ -12,19 +13,36 @@ use super::nft::socket::Session;
 use super::ruleset::INET;
 use super::sets::Sets;
 
-/// Reads the destinations refused since the last call, and forgets them.
-pub(super) fn take(session: &mut Session) -> io::Result<Vec<Destination>> {
-    let (mut batch, mut found) = (Batch::new(), Vec::new());
-    for family in Family::BOTH {
-        let set = Sets::denied_name(family);
+/// Moves the destinations refused since the last call to `denials`. On an error some may have been
+/// moved; what the kernel could not be made to forget is told again.
+pub(super) fn take(session: &mut Session, denials: &mut Denials) -> io::Result<()> {
+    Family::BOTH
+        .into_iter()
+        .try_for_each(|family| take_family(session, denials, family))
+}
+
+fn take_family(session: &mut Session, denials: &mut Denials, family: Family) -> io::Result<()> {
+    const ATTEMPTS: usize = 3;
+    let set = Sets::denied_name(family);
+    let mut done = Ok(());
+    for _ in 0..ATTEMPTS {
         let keys = dump::keys(session, INET, set)?;
-        found.extend(keys.iter().filter_map(|key| parse(key)));
+        if keys.is_empty() {
+            return Ok(());
+        }
+        for destination in keys.iter().filter_map(|key| parse(key)) {
+            denials.push(destination);
+        }
+        let mut batch = Batch::new();
         batch.remove(INET, set, &keys);
+        done = session.commit(batch);
+        // One whose time ran out since it was read: the others are read again.
+        match &done {
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {}
+            _ => break,
+        }
     }
-    if !found.is_empty() {
-        session.commit(batch)?;
-    }
-    Ok(found)
+    done
 }
 
 /// A key: the address, the transport in a word's first byte, the port in a word's first two.

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use sandbox_core::Timestamp;
 use sandbox_core::egress::{
-    Destination, DomainName, EgressPolicy, EgressRules, Environment, Explanation, PacketFilter,
-    ScopedPolicy,
+    Destination, DomainName, EgressPolicy, EgressRules, Environment, Explanation, LearnedAddresses,
+    PacketFilter, ScopedPolicy,
 };
 
 use super::denials::Denials;
@@ -21,6 +21,9 @@ use super::nft::dump::{Count, take_counters};
 use super::nft::socket::Session;
 use super::ruleset::{Features, INET, NETDEV, Plan};
 use super::sets::Sets;
+
+#[cfg(test)]
+mod tests;
 
 /// How long the policy remembers what a name resolved to. The kernel forgets an address sooner,
 /// after its record's time to live, unless it is in use; a new policy that allows the name still
@@ -105,7 +108,9 @@ impl Policy {
         self.lock().upstreams.clone()
     }
 
-    /// Replaces the policy in one transaction. On an error the old one stays in force.
+    /// Replaces the policy in one transaction. On an error the old one stays in force. Counts and
+    /// refusals that cannot be read are lost, and so is what was learned when the policy
+    /// loads only without it.
     pub(super) fn set(
         &self,
         rules: EgressRules,
@@ -119,19 +124,19 @@ impl Policy {
         let mut learned = state.scoped.learned.clone();
         learned.expire(self.now());
         learned.retain_allowed(&rules, &environment);
-        let scoped = ScopedPolicy {
+        let mut scoped = ScopedPolicy {
             rules,
             environment,
             learned,
         };
-        let batch = batch(&scoped, &upstreams, &devices, self.mark, self.features);
-        // Replacing the tables resets what they hold.
-        self.collect(&mut state)?;
-        let State {
-            session, denials, ..
-        } = &mut *state;
-        collect_denials(session, denials)?;
-        state.session.commit(batch)?;
+        // Replacing the tables resets what they hold. A count that cannot be read is lost: it
+        // must not keep a stricter policy from being loaded.
+        let _ = self.collect(&mut state);
+        let _ = state.collect_denials();
+        load(&mut scoped, |scoped| {
+            let batch = batch(scoped, &upstreams, &devices, self.mark, self.features);
+            state.session.commit(batch)
+        })?;
         state.scoped = scoped;
         state.upstreams = upstreams;
         state.devices = devices;
@@ -200,8 +205,7 @@ impl Policy {
     /// What was refused since the last call.
     pub(super) fn take_denials(&self) -> io::Result<Denials> {
         let mut state = self.lock();
-        let state = &mut *state;
-        collect_denials(&mut state.session, &mut state.denials)?;
+        state.collect_denials()?;
         Ok(std::mem::take(&mut state.denials))
     }
 
@@ -246,11 +250,24 @@ impl Policy {
     }
 }
 
-fn collect_denials(session: &mut Session, denials: &mut Denials) -> io::Result<()> {
-    for destination in denied::take(session)? {
-        denials.push(destination);
+impl State {
+    fn collect_denials(&mut self) -> io::Result<()> {
+        denied::take(&mut self.session, &mut self.denials)
     }
-    Ok(())
+}
+
+/// Has `commit` load `scoped`. What was learned is the one part that names make grow: without it
+/// the policy is smaller and stricter, and names can be looked up again.
+fn load(
+    scoped: &mut ScopedPolicy,
+    mut commit: impl FnMut(&ScopedPolicy) -> io::Result<()>,
+) -> io::Result<()> {
+    let first = commit(scoped);
+    if first.is_ok() || scoped.learned == LearnedAddresses::default() {
+        return first;
+    }
+    scoped.learned = LearnedAddresses::default();
+    commit(scoped)
 }
 
 fn batch(

@@ -1,6 +1,7 @@
 //! The netlink socket.
 
 use std::io::{self, Read};
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -53,9 +54,8 @@ impl Session {
 
 fn commit(socket: &Socket, batch: Batch) -> io::Result<()> {
     let (bytes, last) = batch.finish();
-    // The whole batch is one datagram; answers quote the messages they are about. The kernel
-    // doubles and may clamp these, and refuses a datagram that does not fit.
-    socket.set_send_buffer_size(bytes.len().max(1 << 18))?;
+    // The whole batch is one datagram; answers quote the messages they are about.
+    make_room(socket, bytes.len())?;
     socket.set_recv_buffer_size(bytes.len().max(1 << 20))?;
     socket.send(&bytes)?;
     loop {
@@ -72,6 +72,35 @@ fn commit(socket: &Socket, batch: Batch) -> io::Result<()> {
                 return Ok(());
             }
         }
+    }
+}
+
+/// Lets `socket` send a datagram of `length` bytes. The kernel refuses a larger one than the buffer,
+/// and clamps the buffer to the machine's `net.core.wmem_max` unless CAP_NET_ADMIN asks.
+fn make_room(socket: &Socket, length: usize) -> io::Result<()> {
+    let wanted = length.max(1 << 18);
+    // Old kernels want the capability on the whole machine: then what it gives has to do.
+    force_send_buffer_size(socket, wanted).or_else(|_| socket.set_send_buffer_size(wanted))
+}
+
+#[expect(unsafe_code, reason = "setsockopt is a C function")]
+fn force_send_buffer_size(socket: &Socket, size: usize) -> io::Result<()> {
+    let size = libc::c_int::try_from(size).unwrap_or(libc::c_int::MAX);
+    let length = size_of_val(&size) as libc::socklen_t;
+    // SAFETY: the descriptor is open, and the pointer is to an int that outlives the call.
+    let code = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_SNDBUFFORCE,
+            (&raw const size).cast(),
+            length,
+        )
+    };
+    if code == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
     }
 }
 
@@ -106,7 +135,13 @@ struct Message {
 fn receive(socket: &Socket) -> io::Result<Vec<Message>> {
     let mut buffer = vec![0; 1 << 16];
     let mut reader = socket;
-    let length = reader.read(&mut buffer)?;
+    let length = loop {
+        match reader.read(&mut buffer) {
+            // A process that was stopped and goes on: the answer is still to come.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => break read?,
+        }
+    };
     buffer.truncate(length);
     let (mut rest, mut messages) = (&buffer[..], Vec::new());
     while let Some((message, length)) = split(rest) {
@@ -128,4 +163,19 @@ fn split(bytes: &[u8]) -> Option<(Message, usize)> {
         body: bytes.get(HEADER..length)?.to_vec(),
     };
     Some((message, length.next_multiple_of(4)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[ignore = "needs root"]
+    fn a_datagram_may_be_larger_than_the_machine_lets_others_send() {
+        let limit = std::fs::read_to_string("/proc/sys/net/core/wmem_max").unwrap();
+        let limit: usize = limit.trim().parse().unwrap();
+        let socket = open().unwrap();
+        make_room(&socket, 3 * limit).unwrap();
+        assert!(socket.send_buffer_size().unwrap() > 3 * limit);
+    }
 }
