@@ -139,11 +139,22 @@ impl State {
 
     /// Writes `batch`, all of it or nothing, and shows its events.
     async fn commit(&mut self, batch: &[Order]) -> Result<()> {
-        let mut transaction = self
-            .connection
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .map_err(|e| failed("store.write", e))?;
+        match self.transact(batch).await {
+            Ok(numbered) => {
+                self.last_event += numbered.len() as u64;
+                self.events.publish(numbered);
+                Ok(())
+            }
+            Err(error) => {
+                self.roll_back().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes `batch` in a transaction, which is left open when that fails. The events it brings.
+    async fn transact(&mut self, batch: &[Order]) -> Result<Vec<Event>> {
+        self.execute("BEGIN IMMEDIATE").await?;
         let mut numbered = Vec::new();
         let mut last = self.last_event;
         for order in batch {
@@ -154,16 +165,25 @@ impl State {
                     event: event.clone(),
                 });
             }
-            write::apply(&mut transaction, &order.job).await?;
+            write::apply(&mut self.connection, &order.job).await?;
         }
-        write::events(&mut transaction, &numbered).await?;
-        transaction
-            .commit()
-            .await
-            .map_err(|e| failed("store.write", e))?;
-        self.last_event = last;
-        self.events.publish(numbered);
-        Ok(())
+        write::events(&mut self.connection, &numbered).await?;
+        self.execute("COMMIT").await?;
+        Ok(numbered)
+    }
+
+    /// Leaves no transaction open. SQLite may have ended it by itself, as it does when the disk is
+    /// full. sqlx's own transactions do not notice that, and refuse to begin another one ever after;
+    /// this is why there are none here.
+    async fn roll_back(&mut self) {
+        if let Err(error) = self.execute("ROLLBACK").await {
+            tracing::debug!(%error, "there was nothing to roll back");
+        }
+    }
+
+    async fn execute(&mut self, statement: &'static str) -> Result<()> {
+        let done = sqlx::raw_sql(statement).execute(&mut self.connection);
+        done.await.map(|_| ()).map_err(|e| failed("store.write", e))
     }
 }
 
@@ -192,5 +212,57 @@ fn refuse(orders: impl Iterator<Item = Order>, error: Error) {
             }
             None => tracing::error!(%error, "events were not written"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sandbox_core::Timestamp;
+    use sqlx::sqlite::SqliteConnectOptions;
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::OwnerId;
+    use crate::events::EventKind;
+    use crate::store::sqlite::{connect, migrations};
+
+    fn events(bytes: usize) -> Job {
+        let kind = EventKind::LimitExceeded {
+            field: "x".to_owned(),
+            message: "x".repeat(bytes),
+            pid: None,
+        };
+        Job::Append(vec![NewEvent {
+            at: Timestamp::EPOCH,
+            owner: OwnerId::default(),
+            sandbox: None,
+            kind,
+        }])
+    }
+
+    /// SQLite ends the transaction by itself when the disk is full.
+    #[tokio::test]
+    async fn a_write_for_which_the_disk_was_full_stops_no_later_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = SqliteConnectOptions::new()
+            .filename(dir.path().join("full.db"))
+            .create_if_missing(true);
+        let mut connection = connect(&options).await.unwrap();
+        migrations::migrate(&mut connection).await.unwrap();
+        // No page more than there are.
+        let full = sqlx::raw_sql("PRAGMA max_page_count = 1");
+        full.execute(&mut connection).await.unwrap();
+        let committed = Arc::new(CommittedEvents {
+            recent: Mutex::default(),
+            last: watch::Sender::new(0),
+        });
+        let writer = Writer::start(connection, 0, Arc::clone(&committed));
+        for _ in 0..3 {
+            let error = writer.write(events(1 << 20)).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unavailable);
+            writer.write(events(1)).await.unwrap();
+        }
+        assert_eq!(*committed.last.borrow(), 3);
+        writer.close().await;
     }
 }
