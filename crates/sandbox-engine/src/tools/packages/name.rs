@@ -10,6 +10,7 @@ const MAX_REGISTRY_BYTES: usize = 512;
 /// Refuses everything that is not a package of a registry, with a version or without.
 pub(super) fn check(manager: Manager, package: &str) -> Result<()> {
     let fits = (1..=MAX_PACKAGE_BYTES).contains(&package.len())
+        && !is_archive(manager, package)
         && match manager {
             Manager::Npm => is_npm(package),
             Manager::Pip => is_pip(package),
@@ -22,6 +23,35 @@ pub(super) fn check(manager: Manager, package: &str) -> Result<()> {
     let shown: String = package.chars().take(80).collect();
     let message = format!("{shown:?} is not the name of a package of {manager}");
     Err(Error::invalid(super::OPERATION, "packages", message))
+}
+
+/// What npm and pip take for a file in the working directory, although nothing else about it looks
+/// like a path.
+fn is_archive(manager: Manager, package: &str) -> bool {
+    let endings: &[&str] = match manager {
+        Manager::Npm => &[".tgz", ".tar", ".tar.gz"],
+        Manager::Pip => &[
+            ".whl",
+            ".zip",
+            ".tar",
+            ".tar.gz",
+            ".tgz",
+            ".tar.bz2",
+            ".tbz",
+            ".tar.xz",
+            ".txz",
+            ".tlz",
+            ".tar.lz",
+            ".tar.lzma",
+        ],
+        Manager::Cargo | Manager::Apt => &[],
+    };
+    let package = package.to_ascii_lowercase();
+    // pip looks for a file before the extras.
+    let (file, _extras) = split(&package, "[");
+    endings
+        .iter()
+        .any(|ending| package.ends_with(ending) || file.ends_with(ending))
 }
 
 /// `name`, `@scope/name`, either with `@version`, `@range` or `@tag`.
@@ -211,6 +241,21 @@ mod tests {
             "?essential",
         ] {
             assert!(check(Manager::Apt, hostile).is_err(), "{hostile}");
+        }
+    }
+
+    #[test]
+    fn archives_in_the_working_directory_are_not_names() {
+        for (manager, file) in [
+            (Manager::Npm, "x.tgz"),
+            (Manager::Npm, "a@x.TAR.GZ"),
+            (Manager::Npm, "a@1.0.tar"),
+            (Manager::Pip, "x.whl"),
+            (Manager::Pip, "x-1.0-py3-none-any.whl[extra]"),
+            (Manager::Pip, "x==1.0.zip"),
+            (Manager::Pip, "x.tar.gz"),
+        ] {
+            assert!(check(manager, file).is_err(), "{file}");
         }
     }
 
