@@ -114,7 +114,11 @@ pub(super) async fn take_over(
     let stop = watch.core.stop.clone();
     let watching = async {
         let attached = match how {
-            Takeover::Attach => sandbox.attach(managed.pid).await,
+            Takeover::Attach => {
+                let limit = watch.config().action_timeout;
+                let attach = sandbox.attach(managed.pid);
+                watch.core.bounded("process.attach", limit, attach).await
+            }
             Takeover::Lost => return lost_in(&watch, &managed).await,
         };
         match attached {
@@ -125,7 +129,7 @@ pub(super) async fn take_over(
                 pump(&watch, &managed, process, events).await;
             }
             // It cannot be reached now: it is taken up when the sandbox runs again.
-            Err(error) if is_passing(error.kind()) => {}
+            Err(error) if is_passing(error.kind()) => managed.detached(),
             Err(_) => lost_in(&watch, &managed).await,
         }
     };
@@ -136,7 +140,10 @@ pub(super) async fn take_over(
 }
 
 fn is_passing(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Unavailable | ErrorKind::Conflict)
+    matches!(
+        kind,
+        ErrorKind::Unavailable | ErrorKind::Conflict | ErrorKind::Timeout
+    )
 }
 
 /// Notes a process whose sandbox is gone.

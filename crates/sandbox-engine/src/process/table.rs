@@ -37,6 +37,8 @@ pub(crate) struct Managed {
 struct ManagedState {
     /// Set while somebody reads the process's output.
     process: Option<Arc<dyn Process>>,
+    /// Whether somebody is about to.
+    taken: bool,
     ended: Option<(Timestamp, ExitStatus)>,
 }
 
@@ -58,6 +60,7 @@ impl Managed {
             takes: row.takes,
             state: Mutex::new(ManagedState {
                 process,
+                taken: false,
                 ended: row.ended,
             }),
         }
@@ -71,13 +74,23 @@ impl Managed {
         self.state.locked().process.clone()
     }
 
+    /// Takes it on oneself to watch a process that runs. `false`: somebody does, or it ended.
+    fn take(&self) -> bool {
+        let mut state = self.state.locked();
+        let is_free = state.ended.is_none() && state.process.is_none() && !state.taken;
+        state.taken |= is_free;
+        is_free
+    }
+
     pub(super) fn attached(&self, process: Arc<dyn Process>) {
         self.state.locked().process = Some(process);
     }
 
     /// Lets go of a process that may still run, to take it up again later.
     pub(super) fn detached(&self) {
-        self.state.locked().process = None;
+        let mut state = self.state.locked();
+        state.process = None;
+        state.taken = false;
     }
 
     /// Notes the end. Whether it was not known yet.
@@ -213,7 +226,7 @@ impl ProcessTable {
     /// Takes up what nobody watches, in a sandbox that runs.
     pub(crate) fn take_over(&self, sandbox: &Arc<dyn Sandbox>, how: Takeover, watch: &Watch) {
         for managed in self.all() {
-            if managed.ended().is_some() || managed.process().is_some() {
+            if !managed.take() {
                 continue;
             }
             let (sandbox, task) = (Arc::clone(sandbox), watch.clone());

@@ -4,6 +4,7 @@ mod crash;
 mod egress;
 mod events;
 mod failing_store;
+mod hostile;
 mod idle;
 mod lifecycle;
 mod listing;
