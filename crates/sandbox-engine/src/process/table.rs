@@ -1,5 +1,6 @@
 //! The processes of one sandbox.
 
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use sandbox_core::{
@@ -129,7 +130,20 @@ pub(crate) enum Takeover {
 
 /// The processes of one sandbox, oldest first.
 #[derive(Debug, Default)]
-pub(crate) struct ProcessTable(Mutex<Vec<Arc<Managed>>>);
+pub(crate) struct ProcessTable {
+    managed: Mutex<Vec<Arc<Managed>>>,
+    /// How many are being started; changed under the lock of `managed` alone where it grows.
+    starting: AtomicUsize,
+}
+
+/// The place of a process that is being started. Dropping it gives the place back.
+struct Place<'a>(&'a AtomicUsize);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
+    }
+}
 
 impl ProcessTable {
     /// The processes that an earlier engine watched.
@@ -141,11 +155,14 @@ impl ProcessTable {
             row.takes = row.takes.saturating_add(1);
             Arc::new(Managed::new(row, None, config.process_output))
         });
-        Self(Mutex::new(managed.collect()))
+        Self {
+            managed: Mutex::new(managed.collect()),
+            starting: AtomicUsize::new(0),
+        }
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Managed>> {
-        self.0.locked().clone()
+        self.managed.locked().clone()
     }
 
     pub(crate) fn find(&self, selector: &ProcessSelector) -> Option<Arc<Managed>> {
@@ -154,7 +171,7 @@ impl ProcessTable {
             ProcessSelector::Pid(pid) => managed.pid == *pid,
             ProcessSelector::Tag(tag) => managed.tag.as_ref() == Some(tag),
         };
-        self.0.locked().iter().rev().find(meant).cloned()
+        self.managed.locked().iter().rev().find(meant).cloned()
     }
 
     /// Starts `command` and watches it.
@@ -166,10 +183,11 @@ impl ProcessTable {
         watch: &Watch,
     ) -> Result<Arc<Managed>> {
         check_tag(options.tag.as_deref())?;
-        self.make_room(watch).await?;
+        let place = self.make_room(watch).await?;
+        let id = ProcessId::generate()?;
         let process = sandbox.spawn(command.clone()).await?;
         let row = StoredProcess {
-            id: ProcessId::generate()?,
+            id,
             sandbox: sandbox.id().clone(),
             pid: process.pid(),
             command,
@@ -185,7 +203,8 @@ impl ProcessTable {
             capacity,
         ));
         // No waiting between these: a caller that leaves now leaves a process that is watched.
-        self.0.locked().push(Arc::clone(&managed));
+        self.managed.locked().push(Arc::clone(&managed));
+        drop(place);
         let events = process.events();
         let (kept, is_kept) = oneshot::channel();
         let started = pump::Started { row, kept };
@@ -201,12 +220,14 @@ impl ProcessTable {
         Ok(managed)
     }
 
-    /// Refuses one process too many, and forgets those that ended long ago.
-    async fn make_room(&self, watch: &Watch) -> Result<()> {
+    /// Takes the place of one more process, and forgets those that ended long ago. Refuses one too
+    /// many, those included that are being started.
+    async fn make_room(&self, watch: &Watch) -> Result<Place<'_>> {
         let config = watch.config();
-        let forgotten = {
-            let mut managed = self.0.locked();
+        let (place, forgotten) = {
+            let mut managed = self.managed.locked();
             let live = managed.iter().filter(|one| one.ended().is_none()).count();
+            let live = live + self.starting.load(SeqCst);
             if live >= config.max_processes {
                 let message = format!(
                     "{live} processes run; the limit is {}",
@@ -215,12 +236,14 @@ impl ProcessTable {
                 let error = Error::new(ErrorKind::LimitExceeded, "process.start", message);
                 return Err(error.with_field("processes"));
             }
-            forget(&mut managed, config, watch.now())
+            self.starting.fetch_add(1, SeqCst);
+            let place = Place(&self.starting);
+            (place, forget(&mut managed, config, watch.now()))
         };
         for id in forgotten {
             watch.forget(&id).await;
         }
-        Ok(())
+        Ok(place)
     }
 
     /// Takes up what nobody watches, in a sandbox that runs.

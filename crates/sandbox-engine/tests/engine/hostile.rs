@@ -2,9 +2,16 @@
 
 use sandbox_core::Command;
 use sandbox_engine::process::{OutputItem, ProcessOptions};
+use sandbox_engine::{Engine, EngineConfig};
 use sandbox_testkit::{Call, Fault, When};
 
-use crate::support::{World, ephemeral};
+use crate::support::{World, builder, ephemeral, request};
+
+async fn with_config(world: &World, config: EngineConfig) -> Engine {
+    world.engine.shutdown().await;
+    let builder = builder(&world.clock, &world.daemon, &world.store);
+    builder.config(config).build().await.unwrap()
+}
 
 #[tokio::test]
 async fn a_process_is_taken_up_once_however_often_the_runtime_comes_back() {
@@ -35,4 +42,37 @@ async fn a_process_is_taken_up_once_however_often_the_runtime_comes_back() {
         }
     }
     assert_eq!(said, "got it\n");
+}
+
+#[tokio::test]
+async fn of_two_processes_that_race_for_the_last_place_one_is_refused() {
+    let world = World::new().await;
+    let mut config = EngineConfig::default();
+    config.max_processes = 1;
+    let engine = with_config(&world, config).await;
+    let record = engine.create(request(ephemeral(3600))).await.unwrap();
+    let faults = world.daemon.faults();
+    faults.inject(Fault::hang(Call::Spawn, When::Before));
+    let start = || {
+        engine.start_process(
+            record.id(),
+            Command::shell("cat"),
+            ProcessOptions::default(),
+        )
+    };
+    let first = tokio::spawn({
+        let (engine, id) = (engine.clone(), record.id().clone());
+        async move {
+            let command = Command::shell("sleep 1000");
+            let options = ProcessOptions::default();
+            engine.start_process(&id, command, options).await
+        }
+    });
+    faults.wait_for_hanging(1).await;
+    let error = start().await.unwrap_err();
+    assert_eq!(error.field(), Some("processes"));
+    // A caller that leaves gives its place back.
+    first.abort();
+    assert!(first.await.is_err());
+    start().await.unwrap();
 }
