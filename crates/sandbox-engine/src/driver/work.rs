@@ -172,6 +172,9 @@ impl Driver {
             Err(error) => {
                 let stored = ActionError::from(&error);
                 tracing::debug!(%error, sandbox = %self.entry.id(), action = %action.kind, "failed");
+                if action.kind == ActionKind::Create && is_unsure(error.kind()) {
+                    self.entry.slot.look_again.notify_one();
+                }
                 self.last_error = Some((action.kind, error));
                 action.failed(stored)
             }
@@ -270,6 +273,14 @@ impl Driver {
             let _ = reply.send(done.map(|()| self.entry.record()));
         }
     }
+}
+
+/// Whether something may still come of a creation that failed so.
+fn is_unsure(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::Timeout | ErrorKind::Unavailable | ErrorKind::Internal
+    )
 }
 
 fn refuse(reply: Option<Reply>, error: Error) {

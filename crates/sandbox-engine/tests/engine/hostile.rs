@@ -1,11 +1,12 @@
 //! Runtimes that misbehave, callers that race, and a store that is full.
 
-use sandbox_core::Command;
+use sandbox_core::lifecycle::State;
+use sandbox_core::{Command, ErrorKind};
 use sandbox_engine::process::{OutputItem, ProcessOptions};
 use sandbox_engine::{Engine, EngineConfig};
 use sandbox_testkit::{Call, Fault, When};
 
-use crate::support::{World, builder, ephemeral, request};
+use crate::support::{World, builder, ephemeral, request, secs};
 
 async fn with_config(world: &World, config: EngineConfig) -> Engine {
     world.engine.shutdown().await;
@@ -42,6 +43,31 @@ async fn a_process_is_taken_up_once_however_often_the_runtime_comes_back() {
         }
     }
     assert_eq!(said, "got it\n");
+}
+
+#[tokio::test]
+async fn what_comes_of_a_creation_after_its_time_limit_is_removed() {
+    let world = World::new().await;
+    world
+        .daemon
+        .faults()
+        .inject(Fault::hang(Call::Create, When::Before));
+    let engine = world.engine.clone();
+    let creating = tokio::spawn(async move { engine.create(request(ephemeral(3600))).await });
+    world.daemon.faults().wait_for_hanging(1).await;
+    world.clock.advance(secs(600));
+    let error = creating.await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    let page = world.engine.list(&Default::default()).await.unwrap();
+    let record = page.sandboxes[0].clone();
+    world.settle().await;
+    // The daemon gets there in the end.
+    world.daemon.connect().create(&record.spec).await.unwrap();
+    assert_eq!(world.daemon.sandboxes().len(), 1);
+    world.clock.advance(secs(30));
+    world.settle().await;
+    assert!(world.daemon.sandboxes().is_empty());
+    assert_eq!(world.state(record.id()).await, State::Failed);
 }
 
 #[tokio::test]
