@@ -47,6 +47,8 @@ enum Doing {
     Action(Action),
     Egress {
         before: EgressRules,
+        /// Whether the runtime had confirmed them.
+        was_applied: bool,
         reply: Option<Reply>,
     },
 }
@@ -162,7 +164,16 @@ impl Driver {
         self.entry.epoch.fetch_add(1, Ordering::SeqCst);
         match end.doing {
             Doing::Action(action) => self.action_ended(action, end.result).await,
-            Doing::Egress { before, reply } => self.egress_ended(before, reply, end.result).await,
+            Doing::Egress {
+                before,
+                was_applied,
+                reply,
+            } => {
+                if let Err(error) = &end.result {
+                    self.egress_failed(before, was_applied, reply.is_some(), error.kind());
+                }
+                self.egress_ended(reply, end.result).await;
+            }
         }
     }
 
@@ -244,24 +255,46 @@ impl Driver {
             let work = sandbox.set_egress(&rules);
             core.bounded("engine.set_egress", limit, work).await
         };
-        self.start_work(Doing::Egress { before, reply }, future.boxed());
+        let doing = Doing::Egress {
+            before,
+            was_applied,
+            reply,
+        };
+        self.start_work(doing, future.boxed());
     }
 
-    async fn egress_ended(&mut self, before: EgressRules, reply: Option<Reply>, done: Result<()>) {
-        let on_its_own = reply.is_none();
+    /// Goes back to the rules before those that failed.
+    fn egress_failed(
+        &mut self,
+        before: EgressRules,
+        was_applied: bool,
+        was_asked_for: bool,
+        failed_with: ErrorKind,
+    ) {
+        if !was_asked_for {
+            // Tried again after the next look at the runtime; one at its end is not worth a look.
+            if self.check_egress(&self.egress).is_ok() {
+                self.entry.slot.look_again.notify_one();
+            }
+            return;
+        }
+        let was_refused = matches!(failed_with, ErrorKind::InvalidSpec | ErrorKind::Unsupported);
+        self.egress = before;
+        self.egress_applied = was_applied && was_refused;
+        if !self.egress_applied {
+            // One that did not answer in time may have put the new rules in force all the same, or
+            // does so yet: the old ones are set again before anything else is done.
+            let rules = self.egress.clone();
+            self.queue.push_front(Job::restore_egress(rules));
+        }
+    }
+
+    async fn egress_ended(&mut self, reply: Option<Reply>, done: Result<()>) {
         let mut events = Vec::new();
-        match &done {
-            Ok(()) => {
-                self.egress_applied = true;
-                let rules = self.egress.clone();
-                events.push(EventKind::EgressUpdated { rules });
-            }
-            // What nobody asked for now is tried again after the next look at the runtime.
-            Err(_) if on_its_own => {}
-            Err(_) => {
-                self.egress = before;
-                self.egress_applied = true;
-            }
+        if done.is_ok() {
+            self.egress_applied = true;
+            let rules = self.egress.clone();
+            events.push(EventKind::EgressUpdated { rules });
         }
         let change = self.change(&self.life, self.core.clock.now(), events);
         if self.write_surely(change).await.is_err() {

@@ -1,5 +1,6 @@
 //! Runtimes that misbehave, callers that race, and a store that is full.
 
+use sandbox_core::egress::EgressRules;
 use sandbox_core::lifecycle::State;
 use sandbox_core::{Command, ErrorKind};
 use sandbox_engine::process::{OutputItem, ProcessOptions};
@@ -7,6 +8,10 @@ use sandbox_engine::{Engine, EngineConfig};
 use sandbox_testkit::{Call, Fault, When};
 
 use crate::support::{World, builder, ephemeral, request, secs};
+
+fn looser() -> EgressRules {
+    EgressRules::allow_all()
+}
 
 async fn with_config(world: &World, config: EngineConfig) -> Engine {
     world.engine.shutdown().await;
@@ -43,6 +48,56 @@ async fn a_process_is_taken_up_once_however_often_the_runtime_comes_back() {
         }
     }
     assert_eq!(said, "got it\n");
+}
+
+#[tokio::test]
+async fn looser_rules_that_came_into_force_after_the_time_limit_are_taken_back() {
+    let world = World::new().await;
+    let id = world.create(ephemeral(3600)).await;
+    let faults = world.daemon.faults();
+    faults.inject(Fault::hang(Call::SetEgress, When::After));
+    let engine = world.engine.clone();
+    let setting = tokio::spawn({
+        let id = id.clone();
+        async move { engine.set_egress(&id, looser()).await }
+    });
+    faults.wait_for_hanging(1).await;
+    world.clock.advance(secs(60));
+    let error = setting.await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    world.settle().await;
+    let record = world.engine.get(&id).await.unwrap();
+    assert_eq!(*record.egress, EgressRules::deny_all());
+    assert_eq!(
+        world.daemon.sandboxes()[&id].egress,
+        EgressRules::deny_all()
+    );
+}
+
+#[tokio::test]
+async fn rules_that_could_not_be_set_again_are_tried_until_they_are_in_force() {
+    let world = World::new().await;
+    let id = world.create(ephemeral(3600)).await;
+    let faults = world.daemon.faults();
+    faults.inject(Fault::hang(Call::SetEgress, When::After));
+    let engine = world.engine.clone();
+    let setting = tokio::spawn({
+        let id = id.clone();
+        async move { engine.set_egress(&id, looser()).await }
+    });
+    faults.wait_for_hanging(1).await;
+    let refused = Fault::fail(Call::SetEgress, When::Before, ErrorKind::Unavailable);
+    faults.inject(refused);
+    world.clock.advance(secs(60));
+    setting.await.unwrap().unwrap_err();
+    world.settle().await;
+    assert_eq!(world.daemon.sandboxes()[&id].egress, looser(), "it failed");
+    world.clock.advance(secs(30));
+    world.settle().await;
+    assert_eq!(
+        world.daemon.sandboxes()[&id].egress,
+        EgressRules::deny_all()
+    );
 }
 
 #[tokio::test]
