@@ -51,7 +51,16 @@ impl Watcher {
         }
     }
 
-    pub(crate) async fn run(mut self) {
+    /// Watches until the engine stops; also a look on its way ends when that may take no longer.
+    pub(crate) async fn run(self) {
+        let kill = self.core.kill.clone();
+        tokio::select! {
+            () = kill.cancelled() => {}
+            () = self.watch() => {}
+        }
+    }
+
+    async fn watch(mut self) {
         loop {
             let happened = tokio::select! {
                 biased;

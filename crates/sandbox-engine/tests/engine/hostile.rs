@@ -157,3 +157,20 @@ async fn of_two_processes_that_race_for_the_last_place_one_is_refused() {
     assert!(first.await.is_err());
     start().await.unwrap();
 }
+
+#[tokio::test]
+async fn shutdown_waits_no_longer_than_it_says_for_a_runtime_that_never_answers() {
+    let world = World::new().await;
+    world
+        .daemon
+        .faults()
+        .inject(Fault::hang(Call::Recover, When::Before));
+    world.daemon.come_back();
+    world.daemon.faults().wait_for_hanging(1).await;
+    let engine = world.engine.clone();
+    let stopping = tokio::spawn(async move { engine.shutdown().await });
+    world.settle().await;
+    world.clock.advance(EngineConfig::default().shutdown_grace);
+    world.settle().await;
+    assert!(stopping.is_finished());
+}
