@@ -72,7 +72,11 @@ impl Watcher {
             match happened {
                 Happened::Stop => return,
                 Happened::Event(Some(event)) => self.hear(event).await,
-                Happened::Event(None) => self.events = None,
+                Happened::Event(None) => {
+                    tracing::warn!(runtime = %self.slot.name, "the runtime's events broke off");
+                    self.events = None;
+                    self.look_within(LAST_RETRY);
+                }
                 Happened::LookNow => self.look().await,
                 Happened::Leftovers => self.look_within(LEFTOVER_DELAY),
             }
@@ -138,6 +142,10 @@ impl Watcher {
     /// [`run`](Self::run), when the engine starts.
     pub(crate) async fn look(&mut self) {
         self.look_at = None;
+        if self.events.is_none() {
+            // Listening first: nothing is missed between the look and the first event.
+            self.events = Some(self.slot.runtime.events());
+        }
         let matched = match_all(&self.core, &self.slot).await;
         match matched {
             Ok(true) => self.failures = 0,

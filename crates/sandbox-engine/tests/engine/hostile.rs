@@ -1,13 +1,20 @@
 //! Runtimes that misbehave, callers that race, and a store that is full.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+use async_trait::async_trait;
 use sandbox_core::egress::EgressRules;
 use sandbox_core::lifecycle::State;
-use sandbox_core::{Command, ErrorKind};
+use sandbox_core::{
+    BoxStream, Capabilities, Command, ErrorKind, Health, Progress, Recovered, Result, Runtime,
+    RuntimeEvent, Sandbox, SandboxId, SandboxSpec, SnapshotId, Source,
+};
 use sandbox_engine::process::{OutputItem, ProcessOptions};
 use sandbox_engine::{Engine, EngineConfig};
-use sandbox_testkit::{Call, Fault, When};
+use sandbox_testkit::{Call, FakeRuntime, Fault, When};
 
-use crate::support::{World, builder, ephemeral, request, secs};
+use crate::support::{TestClock, World, builder, ephemeral, request, secs};
 
 fn looser() -> EgressRules {
     EgressRules::allow_all()
@@ -173,4 +180,71 @@ async fn shutdown_waits_no_longer_than_it_says_for_a_runtime_that_never_answers(
     world.clock.advance(EngineConfig::default().shutdown_grace);
     world.settle().await;
     assert!(stopping.is_finished());
+}
+
+/// A runtime whose first stream of events ends.
+#[derive(Debug)]
+struct BreaksOff {
+    inner: FakeRuntime,
+    broke_off: AtomicBool,
+}
+
+#[async_trait]
+impl Runtime for BreaksOff {
+    fn capabilities(&self) -> &Capabilities {
+        self.inner.capabilities()
+    }
+
+    async fn create(&self, spec: &SandboxSpec) -> Result<Arc<dyn Sandbox>> {
+        self.inner.create(spec).await
+    }
+
+    async fn prepare(&self, source: &Source) -> Result<BoxStream<Result<Progress>>> {
+        self.inner.prepare(source).await
+    }
+
+    async fn recover(&self) -> Result<Vec<Recovered>> {
+        self.inner.recover().await
+    }
+
+    async fn remove_snapshot(&self, snapshot: &SnapshotId) -> Result<()> {
+        self.inner.remove_snapshot(snapshot).await
+    }
+
+    fn events(&self) -> BoxStream<RuntimeEvent> {
+        match self.broke_off.swap(true, SeqCst) {
+            true => self.inner.events(),
+            false => Box::pin(futures_util::stream::empty()),
+        }
+    }
+
+    async fn health(&self) -> Result<Health> {
+        self.inner.health().await
+    }
+}
+
+#[tokio::test]
+async fn a_runtime_whose_events_break_off_is_looked_at_and_listened_to_again() {
+    let world = World::new().await;
+    let runtime = BreaksOff {
+        inner: world.daemon.connect(),
+        broke_off: AtomicBool::new(false),
+    };
+    let engine = Engine::builder()
+        .runtime("breaks", Arc::new(runtime))
+        .clock(TestClock(world.clock.clone()))
+        .build()
+        .await
+        .unwrap();
+    let create = || engine.create(request(ephemeral(3600)));
+    let (missed, heard) = (create().await.unwrap(), create().await.unwrap());
+    world.settle().await;
+    world.daemon.vanish(missed.id());
+    world.clock.advance(secs(30));
+    world.settle().await;
+    let state = async |id: &SandboxId| engine.get(id).await.unwrap().state();
+    assert_eq!(state(missed.id()).await, State::Failed);
+    world.daemon.crash(heard.id());
+    world.settle().await;
+    assert_eq!(state(heard.id()).await, State::Failed);
 }
