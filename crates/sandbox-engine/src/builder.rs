@@ -230,7 +230,9 @@ fn take_up(core: &Arc<Core>, loaded: Loaded) -> Result<()> {
             inbox,
         }));
         core.registry.insert(&entry)?;
-        core.admission.restore(&entry.owner, &entry.spec);
+        if stored.lifecycle.holds_resources() {
+            core.admission.restore(&entry.owner, &entry.spec);
+        }
         spawn(core, entry, messages, stored, Beginning::Loaded);
     }
     Ok(())

@@ -81,7 +81,7 @@ impl Driver {
             seen_use: Timestamp::EPOCH,
             available: is_new,
             matched: is_new,
-            holds_share: true,
+            holds_share: stored.lifecycle.holds_resources(),
             stopping: false,
             start: None,
             work: None,

@@ -1,7 +1,8 @@
 //! Runtimes that misbehave, callers that race, and a store that is full.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use sandbox_core::egress::EgressRules;
@@ -11,7 +12,7 @@ use sandbox_core::{
     RuntimeEvent, Sandbox, SandboxId, SandboxSpec, SnapshotId, Source,
 };
 use sandbox_engine::process::{OutputItem, ProcessOptions};
-use sandbox_engine::{Engine, EngineConfig};
+use sandbox_engine::{Admission, Engine, EngineConfig, OwnerId};
 use sandbox_testkit::{Call, FakeRuntime, Fault, When};
 
 use crate::support::{TestClock, World, builder, ephemeral, request, secs};
@@ -180,6 +181,42 @@ async fn shutdown_waits_no_longer_than_it_says_for_a_runtime_that_never_answers(
     world.clock.advance(EngineConfig::default().shutdown_grace);
     world.settle().await;
     assert!(stopping.is_finished());
+}
+
+#[derive(Debug, Clone, Default)]
+struct Shares(Arc<Mutex<BTreeSet<SandboxId>>>);
+
+#[async_trait]
+impl Admission for Shares {
+    async fn admit(&self, owner: &OwnerId, spec: &SandboxSpec) -> Result<()> {
+        self.restore(owner, spec);
+        Ok(())
+    }
+
+    fn restore(&self, _owner: &OwnerId, spec: &SandboxSpec) {
+        self.0.lock().unwrap().insert(spec.id().clone());
+    }
+
+    fn release(&self, _owner: &OwnerId, id: &SandboxId) {
+        self.0.lock().unwrap().remove(id);
+    }
+}
+
+#[tokio::test]
+async fn a_failed_sandbox_that_gave_its_share_back_does_not_take_it_again_at_a_restart() {
+    let world = World::new().await;
+    let fault = Fault::fail(Call::Create, When::Before, ErrorKind::Internal);
+    world.daemon.faults().inject(fault);
+    let failing = world.engine.create(request(ephemeral(3600))).await;
+    failing.unwrap_err();
+    world.settle().await;
+    let lives = world.create(ephemeral(3600)).await;
+    world.engine.shutdown().await;
+    world.daemon.go_away();
+    let shares = Shares::default();
+    let builder = builder(&world.clock, &world.daemon, &world.store);
+    let _engine = builder.admission(shares.clone()).build().await.unwrap();
+    assert_eq!(*shares.0.lock().unwrap(), BTreeSet::from([lives]));
 }
 
 /// A runtime whose first stream of events ends.
