@@ -27,6 +27,9 @@ pub struct EngineConfig {
     pub destroyed_retention: Duration,
     /// The most destroyed sandboxes that are kept. Default: 10,000.
     pub max_destroyed: u64,
+    /// The most failed sandboxes of one owner that hold nothing any more and can still be asked
+    /// for; of more, those asked for first are destroyed. Default: 100.
+    pub max_failed: usize,
     /// The most events that are kept. Default: 100,000.
     pub max_events: u64,
     /// How much output of a process is kept, in bytes. Default: 1 MiB.
@@ -50,6 +53,7 @@ impl Default for EngineConfig {
             activity_precision: Duration::from_secs(5),
             destroyed_retention: Duration::from_secs(24 * 60 * 60),
             max_destroyed: 10_000,
+            max_failed: 100,
             max_events: 100_000,
             process_output: 1 << 20,
             max_processes: 128,

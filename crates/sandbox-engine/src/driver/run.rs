@@ -173,11 +173,14 @@ impl Driver {
         self.inbox.close();
     }
 
-    pub(super) fn give_share_back(&mut self) {
-        if std::mem::take(&mut self.holds_share) {
+    /// Gives back the share of a quota, once. Whether it was now.
+    pub(super) fn give_share_back(&mut self) -> bool {
+        let held = std::mem::take(&mut self.holds_share);
+        if held {
             let entry = &self.entry;
             self.core.admission.release(&entry.owner, entry.id());
         }
+        held
     }
 
     /// Lets nobody in any more; what is on its way may end.

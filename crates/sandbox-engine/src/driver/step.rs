@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use sandbox_core::lifecycle::{Action, Input, Lifecycle, Readiness, Request, State};
 use sandbox_core::{Result, Timestamp};
+use tokio::sync::oneshot;
 
+use super::Message;
 use super::month::by_month;
 use super::run::Driver;
 use crate::SandboxRecord;
+use crate::entry::Entry;
 use crate::events::{EventKind, NewEvent};
 use crate::process::Takeover;
 use crate::store::{Change, StoredSandbox};
@@ -208,8 +211,11 @@ impl Driver {
 
     /// What goes with having come from `before` to where it is.
     fn follow(&mut self, before: State) {
-        if !self.life.holds_resources() {
-            self.give_share_back();
+        if !self.life.holds_resources()
+            && self.give_share_back()
+            && self.life.state() == State::Failed
+        {
+            self.bound_failed();
         }
         let state = self.life.state();
         if state == before {
@@ -223,6 +229,27 @@ impl Driver {
             | State::Paused
             | State::Resuming
             | State::Destroying => {}
+        }
+    }
+
+    /// Has the oldest of too many failed sandboxes of the owner destroyed: they hold no share of
+    /// a quota, and nothing else would bound them.
+    fn bound_failed(&self) {
+        let is_done = |entry: &Arc<Entry>| {
+            let life = &entry.view.borrow().lifecycle;
+            life.state() == State::Failed && !life.holds_resources()
+        };
+        let mut failed = self.core.registry.of_owner(&self.entry.owner);
+        failed.retain(is_done);
+        let excess = failed.len().saturating_sub(self.core.config.max_failed);
+        for entry in failed.into_iter().take(excess) {
+            let (reply, _nobody_waits) = oneshot::channel();
+            // Gone: it is destroyed already.
+            let _ = entry.send(Message::Request {
+                request: Request::Destroy,
+                goal: None,
+                reply,
+            });
         }
     }
 

@@ -12,10 +12,10 @@ use sandbox_core::{
     RuntimeEvent, Sandbox, SandboxId, SandboxSpec, SnapshotId, Source,
 };
 use sandbox_engine::process::{OutputItem, ProcessOptions};
-use sandbox_engine::{Admission, Engine, EngineConfig, OwnerId};
+use sandbox_engine::{Admission, CreateRequest, Engine, EngineConfig, OwnerId};
 use sandbox_testkit::{Call, FakeRuntime, Fault, When};
 
-use crate::support::{TestClock, World, builder, ephemeral, request, secs};
+use crate::support::{TestClock, World, builder, ephemeral, persistent, request, secs};
 
 fn looser() -> EgressRules {
     EgressRules::allow_all()
@@ -181,6 +181,33 @@ async fn shutdown_waits_no_longer_than_it_says_for_a_runtime_that_never_answers(
     world.clock.advance(EngineConfig::default().shutdown_grace);
     world.settle().await;
     assert!(stopping.is_finished());
+}
+
+/// Creations that fail at once cost no quota, so something else has to bound them.
+#[tokio::test]
+async fn an_owner_cannot_fill_the_engine_with_sandboxes_that_failed() {
+    let world = World::new().await;
+    let mut config = EngineConfig::default();
+    config.max_failed = 3;
+    let engine = with_config(&world, config).await;
+    let missing = || {
+        let image = Source::Image("no/such".into());
+        CreateRequest::from_source(image).lifecycle(persistent(60))
+    };
+    let other = missing().owner(OwnerId::new("other").unwrap());
+    engine.create(other).await.unwrap_err();
+    for _ in 0..10 {
+        engine.create(missing()).await.unwrap_err();
+        world.settle().await;
+    }
+    let page = engine.list(&Default::default()).await.unwrap();
+    let owners: Vec<_> = page
+        .sandboxes
+        .iter()
+        .map(|one| one.owner.as_str())
+        .collect();
+    assert_eq!(owners, ["default", "default", "default", "other"]);
+    assert_eq!(page.sandboxes[0].seq, 11, "the last ones are kept");
 }
 
 #[derive(Debug, Clone, Default)]
