@@ -155,7 +155,7 @@ impl Policy {
     }
 
     /// Opens what `name` resolved to, before anyone is told the answer. Addresses that no
-    /// name may open are left out.
+    /// name may open are left out. On an error nothing is learned.
     pub(super) fn learn(
         &self,
         name: &DomainName,
@@ -168,31 +168,29 @@ impl Policy {
         }
         let now = self.now();
         let mut batch = Batch::new();
-        let State {
-            scoped,
-            devices,
-            session,
-            ..
-        } = &mut *state;
-        scoped.learned.expire(now);
+        // Assigned when the kernel agreed.
+        let mut learned = state.scoped.learned.clone();
+        learned.expire(now);
         let mut news = false;
         for (address, time_to_live) in answers {
             let until = now.plus(REMEMBER);
-            let taken = scoped
-                .learned
-                .learn(&scoped.environment, name, *address, until);
-            if taken.is_err() {
+            let environment = &state.scoped.environment;
+            if learned.learn(environment, name, *address, until).is_err() {
                 continue;
             }
             news = true;
             let millis = (*time_to_live).clamp(SHORTEST, REMEMBER).as_millis();
             let millis = u64::try_from(millis).unwrap_or(u64::MAX);
             Sets::new(&mut batch, INET).learn(*address, millis);
-            if self.features.link && !devices.is_empty() {
+            if self.features.link && !state.devices.is_empty() {
                 Sets::new(&mut batch, NETDEV).learn(*address, millis);
             }
         }
-        if news { session.commit(batch) } else { Ok(()) }
+        if news {
+            state.session.commit(batch)?;
+            state.scoped.learned = learned;
+        }
+        Ok(())
     }
 
     /// Every counter since the start.

@@ -83,3 +83,20 @@ fn a_policy_that_does_not_fit_with_what_was_learned_is_loaded_without() {
     });
     assert_eq!((refused.is_err(), attempts), (true, 1));
 }
+
+#[test]
+#[ignore = "needs root and network namespaces"]
+fn an_address_the_kernel_did_not_take_is_not_learned() {
+    apart(|| {
+        let policy = Policy::close().unwrap();
+        set(&policy, names_allowed()).unwrap();
+        empty_the_table();
+        let answers = [(address(), Duration::from_secs(60))];
+        policy.learn(&name(), &answers).unwrap_err();
+        assert!(!allows(&policy));
+        assert_eq!(policy.learned(), []);
+        set(&policy, names_allowed()).unwrap();
+        policy.learn(&name(), &answers).unwrap();
+        assert!(allows(&policy));
+    });
+}
