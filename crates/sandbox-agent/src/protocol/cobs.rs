@@ -18,6 +18,11 @@ pub fn encode(data: &[u8], out: &mut Vec<u8>) {
     out.reserve(max_encoded_len(data.len()));
     let mut rest = data;
     loop {
+        // Runs of zeros are common (sparse files, images), and a search for each would cost more
+        // than all else.
+        let zeros = rest.iter().take_while(|byte| **byte == 0).count();
+        out.resize(out.len() + zeros, 1);
+        rest = &rest[zeros..];
         let reach = rest.len().min(BLOCK);
         match memchr(0, &rest[..reach]) {
             Some(zero) => {
@@ -47,6 +52,14 @@ fn push_block(block: &[u8], out: &mut Vec<u8>) {
 pub fn decode(encoded: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let mut rest = encoded;
     while let Some((&code, tail)) = rest.split_first() {
+        if code == 1 {
+            // A run of zeros, all but perhaps the last byte, which ends the data.
+            let run = rest.iter().take_while(|byte| **byte == 1).count();
+            let zeros = if run == rest.len() { run - 1 } else { run };
+            out.resize(out.len() + zeros, 0);
+            rest = &rest[run..];
+            continue;
+        }
         let len = usize::from(code.checked_sub(1)?);
         if tail.len() < len {
             return None;
