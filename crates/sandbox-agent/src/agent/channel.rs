@@ -126,6 +126,14 @@ impl Agent {
             self.close_channel(channel);
             return;
         }
+        self.window_moved(channel);
+    }
+
+    /// The client took something in: there may be room for more, or it was the last.
+    pub(super) fn window_moved(&mut self, channel: u32) {
+        let Some((out, _)) = self.flows(channel) else {
+            return;
+        };
         let finished = out.is_finished();
         match self.channels.get(&channel) {
             Some(Channel::Exec(id)) => {

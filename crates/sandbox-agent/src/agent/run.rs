@@ -23,6 +23,7 @@ const BUFFER: usize = 64 * 1024;
 /// As the first process of a process namespace it never returns but on SIGTERM from outside; an
 /// error while setting up is written to standard error.
 pub fn run() -> ExitCode {
+    fd::close_inherited();
     fd::open_standard();
     match Agent::set_up().and_then(|mut agent| agent.serve()) {
         Ok(()) => ExitCode::SUCCESS,

@@ -83,7 +83,7 @@ impl Agent {
         self.welcome(lease, states);
         let resumed: Vec<u32> = self.channels.keys().copied().collect();
         for channel in resumed {
-            self.ready_soon(channel);
+            self.window_moved(channel);
             self.repeat_notices(channel);
         }
         self.flush = Flush::Now;

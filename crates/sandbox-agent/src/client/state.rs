@@ -329,9 +329,16 @@ impl Shared {
             return Ok(());
         };
         channel.take(packet)?;
-        if channel.has_data() {
+        let (sends, discards) = (channel.has_data(), channel.is_discarding());
+        if sends {
             state.make_ready(number);
-            drop(state);
+        }
+        if discards {
+            // Nobody takes it in, so nobody else says that it was.
+            state.acknowledge_later(number);
+        }
+        drop(state);
+        if sends || discards {
             self.wake_writer.notify_one();
         }
         Ok(())

@@ -19,14 +19,6 @@ pub(crate) fn program() -> &'static str {
     env!("CARGO_BIN_EXE_sandbox-agent")
 }
 
-pub(crate) fn is_root() -> bool {
-    // SAFETY is not needed: the file is the kernel's own.
-    std::fs::read_to_string("/proc/self/status")
-        .unwrap()
-        .lines()
-        .any(|line| line.starts_with("Uid:\t0\t"))
-}
-
 /// How an agent is started.
 pub(crate) fn plain() -> Command {
     let mut command = Command::new(program());

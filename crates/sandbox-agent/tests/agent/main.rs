@@ -3,3 +3,13 @@
 mod harness;
 
 mod exec;
+mod files;
+mod hostile_agent;
+mod hostile_client;
+mod limits;
+mod links;
+mod owners;
+mod places;
+mod ports;
+mod trees;
+mod watches;

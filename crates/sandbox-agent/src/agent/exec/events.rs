@@ -177,13 +177,16 @@ impl Agent {
         if exec.ending.is_some() {
             return;
         }
+        if exec.kill == Kill::Clean {
+            exec.kill = Kill::Swept;
+        }
         exec.deadline = exec.deadline.filter(|_| exec.kill == Kill::Sweeping);
         exec.ending = Some(Ending {
             status: exec.status(wait_status, exhausted),
             placed: false,
             announced: false,
         });
-        if exec.kill == Kill::No
+        if exec.kill != Kill::Sweeping
             && let Some(supervisor) = &exec.supervisor
         {
             supervisor.release();
@@ -227,7 +230,7 @@ impl Agent {
                     self.sweeper.kill_below(supervisor.pid, id);
                 }
             }
-            Kill::Sweeping => {
+            Kill::Sweeping | Kill::Clean => {
                 exec.kill = Kill::Swept;
                 exec.deadline = None;
                 if exec.ending.is_none()
@@ -244,13 +247,21 @@ impl Agent {
 
     /// Everything below a command that ran out of time is gone.
     pub(crate) fn swept(&mut self, id: ExecId) {
-        if let Some(exec) = self.execs.get_mut(&id) {
+        let Some(exec) = self.execs.get_mut(&id) else {
+            return;
+        };
+        let Some(supervisor) = &exec.supervisor else {
+            return;
+        };
+        if exec.ending.is_some() {
             exec.kill = Kill::Swept;
             exec.deadline = None;
-            if let Some(supervisor) = &exec.supervisor {
-                supervisor.release();
-            }
+            supervisor.release();
             self.settle(id);
+        } else {
+            exec.kill = Kill::Clean;
+            // It reports the end any moment, unless the guest has stopped it.
+            let _ = signal::kill(supervisor.pid, libc::SIGCONT);
         }
     }
 

@@ -73,6 +73,8 @@ pub(crate) enum Kill {
     No,
     /// Its time passed; the sweep goes on.
     Sweeping,
+    /// The sweep found nothing more, but the end of the process has not been reported.
+    Clean,
     /// Everything below it is gone, or the sweep took too long to wait for it.
     Swept,
 }

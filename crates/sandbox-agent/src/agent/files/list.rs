@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sandbox_core::{ErrorKind, ListOptions, SandboxPath};
+use sandbox_core::{ErrorKind, ListOptions, MAX_PATH_BYTES, SandboxPath};
 
 use super::lines::{LineWriter, lines};
 use super::{at, info, lossy_name, refuse};
@@ -74,9 +74,13 @@ impl Listing<'_> {
             return Ok(());
         }
         while let Some((real, path, depth)) = self.next.pop() {
-            // Removed meanwhile, or not for this user: its own entry is listed.
-            let Ok(entries) = fs::read_dir(&real) else {
-                continue;
+            let entries = match fs::read_dir(&real) {
+                Ok(entries) => entries,
+                Err(error) if error.raw_os_error() == Some(libc::ENAMETOOLONG) => {
+                    return Err(too_deep());
+                }
+                // Removed meanwhile, or not for this user: its own entry is listed.
+                Err(_) => continue,
             };
             if !self.directory(entries, &real, &path, depth)? {
                 return Ok(());
@@ -96,15 +100,19 @@ impl Listing<'_> {
         for entry in entries.flatten() {
             let name = entry.file_name();
             let real = real.join(&name);
-            let Ok(metadata) = fs::symlink_metadata(&real) else {
-                continue;
+            let metadata = match fs::symlink_metadata(&real) {
+                Ok(metadata) => metadata,
+                Err(error) if error.raw_os_error() == Some(libc::ENAMETOOLONG) => {
+                    return Err(too_deep());
+                }
+                Err(_) => continue,
             };
             self.entries += 1;
             if self.entries > self.options.limit {
                 let message = format!("there are more than {} entries", self.options.limit);
                 return Err(refuse(ErrorKind::LimitExceeded, "limit", message));
             }
-            let path = path.join(lossy_name(&name))?;
+            let path = path.join(lossy_name(&name)).map_err(|_| too_deep())?;
             let info = info::describe(path.clone(), &real, &metadata, &mut self.accounts);
             if !self.writer.line(&info) {
                 return Ok(false);
@@ -115,6 +123,12 @@ impl Listing<'_> {
         }
         Ok(true)
     }
+}
+
+/// Nothing is left out silently.
+fn too_deep() -> WireError {
+    let message = format!("there are paths over {MAX_PATH_BYTES} bytes; list less deep");
+    refuse(ErrorKind::LimitExceeded, "depth", message)
 }
 
 fn directory_failure(error: &std::io::Error) -> WireError {

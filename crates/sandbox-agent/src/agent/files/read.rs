@@ -73,8 +73,11 @@ impl FileRead {
             return;
         }
         let left = self.end.saturating_sub(self.offset);
+        if left == 0 {
+            return self.out.push(Tag::End, end(Ok(())));
+        }
         let room = self.out.room().min(DATA_CHUNK).min(buffer.len());
-        if left > 0 && room == 0 {
+        if room == 0 {
             return;
         }
         let room = room.min(usize::try_from(left).unwrap_or(usize::MAX));
@@ -83,10 +86,9 @@ impl FileRead {
                 self.offset += got as u64;
                 self.out.push(Tag::Bytes, buffer[..got].to_vec());
                 if got == 0 || self.offset >= self.end {
-                    self.out.push(Tag::End, b"null".to_vec());
+                    self.out.push(Tag::End, end(Ok(())));
                 }
             }
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(error) => self.out.push(Tag::End, end(Err(at("path", &error)))),
         }
     }

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use super::fd::{check, own};
+use super::raw;
 
 /// Signals that a fault in this program raises; blocking them would kill it without a word.
 const FAULTS: [i32; 4] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE];
@@ -19,15 +20,23 @@ pub(crate) fn prepare_process() -> io::Result<OwnedFd> {
         libc::umask(0);
     }
     for signal in 1..=64 {
-        if !FAULTS.contains(&signal) && signal != libc::SIGPIPE {
-            // SAFETY: the default action is no handler. KILL, STOP and the two that the C library
-            // keeps to itself are refused, which changes nothing.
-            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        if !FAULTS.contains(&signal) {
+            set_default(signal);
         }
     }
     // SAFETY: SIGPIPE is ignored, so that a closed pipe is an error and not the end.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
     block_and_watch()
+}
+
+/// Gives a signal its default action. Not through the C library, which keeps two to itself: those,
+/// too, may have been ignored by whoever started this program, and would be by what it starts.
+fn set_default(signal: i32) {
+    // The kernel's sigaction: handler, flags, restorer, mask. Zero is the default action.
+    let default = [0usize; 4];
+    let args = [signal as usize, default.as_ptr() as usize, 0, 8, 0];
+    // SAFETY: the kernel reads one sigaction. KILL and STOP are refused, which changes nothing.
+    unsafe { raw::syscall(libc::SYS_rt_sigaction, args) };
 }
 
 fn block_and_watch() -> io::Result<OwnedFd> {
