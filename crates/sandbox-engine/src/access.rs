@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sandbox_core::lifecycle::Request;
-use sandbox_core::{Result, Sandbox};
+use sandbox_core::{Error, Result, Sandbox};
 use tokio::sync::oneshot;
 
 use crate::SandboxRecord;
@@ -63,6 +63,15 @@ impl Access {
     /// A use that goes on and does not begin by itself.
     pub(crate) fn in_use(&self) -> InUse {
         InUse::new(Arc::clone(&self.entry.gate))
+    }
+
+    /// Pauses the sandbox, where its runtime can, and waits until it is paused.
+    pub(crate) async fn pause(&self) -> Result<Arc<SandboxRecord>> {
+        if !self.entry.slot.runtime.capabilities().pause {
+            let message = "this runtime cannot pause sandboxes";
+            return Err(Error::unsupported("engine.pause", "pause", message));
+        }
+        self.request(Request::Pause, Some(Goal::Paused)).await
     }
 
     /// Asks the driver; with a goal, waits until that is reached.

@@ -201,12 +201,7 @@ impl Engine {
     /// `Unsupported` where the runtime cannot; `Conflict` when it failed, is being destroyed, or
     /// somebody resumes it meanwhile; what the runtime failed with, and it runs on.
     pub async fn pause(&self, id: &SandboxId) -> Result<Arc<SandboxRecord>> {
-        let access = self.access(id)?;
-        if !access.entry().slot.runtime.capabilities().pause {
-            let message = "this runtime cannot pause sandboxes";
-            return Err(Error::unsupported("engine.pause", "pause", message));
-        }
-        access.request(Request::Pause, Some(Goal::Paused)).await
+        self.access(id)?.pause().await
     }
 
     /// Resumes a sandbox and waits until it runs. Resuming a running one is no error.

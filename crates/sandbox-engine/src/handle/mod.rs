@@ -171,8 +171,7 @@ impl Sandbox for SandboxHandle {
     }
 
     async fn pause(&self) -> Result<()> {
-        let asked = self.access.request(Request::Pause, Some(Goal::Paused));
-        asked.await.map(|_| ())
+        self.access.pause().await.map(|_| ())
     }
 
     async fn resume(&self) -> Result<()> {

@@ -12,8 +12,9 @@ use sandbox_core::{
     RuntimeEvent, Sandbox, SandboxId, SandboxSpec, SnapshotId, Source,
 };
 use sandbox_engine::process::{OutputItem, ProcessOptions};
+use sandbox_engine::store::{MemoryStore, Store};
 use sandbox_engine::{Admission, CreateRequest, Engine, EngineConfig, OwnerId};
-use sandbox_testkit::{Call, FakeRuntime, Fault, When};
+use sandbox_testkit::{Call, FakeDaemon, FakeRuntime, Fault, ManualClock, When};
 
 use crate::support::{TestClock, World, builder, ephemeral, persistent, request, secs};
 
@@ -311,4 +312,31 @@ async fn a_runtime_whose_events_break_off_is_looked_at_and_listened_to_again() {
     world.daemon.crash(heard.id());
     world.settle().await;
     assert_eq!(state(heard.id()).await, State::Failed);
+}
+
+#[tokio::test]
+async fn a_pause_that_the_runtime_cannot_do_is_refused_before_anything_is_written() {
+    let clock = ManualClock::new();
+    let mut capabilities = FakeDaemon::new().connect().capabilities().clone();
+    capabilities.pause = false;
+    let daemon = FakeDaemon::with_clock_and_capabilities(clock.clone(), capabilities);
+    let store = MemoryStore::new();
+    let engine = builder(&clock, &daemon, &store).build().await.unwrap();
+    let record = engine.create(request(ephemeral(60))).await.unwrap();
+    let last = *store.committed().borrow();
+    let error = engine
+        .sandbox(record.id())
+        .unwrap()
+        .pause()
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error.kind(), error.field()),
+        (ErrorKind::Unsupported, Some("pause"))
+    );
+    assert_eq!(
+        *store.committed().borrow(),
+        last,
+        "no action was begun, so none failed"
+    );
 }
