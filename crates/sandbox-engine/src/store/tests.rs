@@ -407,3 +407,24 @@ mod sqlite {
         assert_eq!(error.kind(), ErrorKind::Unavailable);
     }
 }
+
+#[cfg(all(unix, feature = "sqlite"))]
+#[tokio::test]
+async fn the_file_is_its_owners_alone_whoever_made_it() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("engine.db");
+    std::fs::write(&path, "").unwrap();
+    let everybody = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(&path, everybody).unwrap();
+    let store = super::SqliteStore::open(&path, super::Synchronous::Process);
+    let store = store.await.unwrap();
+    store.save(change(sandbox(1, "a"))).await.unwrap();
+    for entry in std::fs::read_dir(dir.path()).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{:?}", entry.file_name());
+    }
+    store.close().await;
+}

@@ -156,13 +156,17 @@ fn lock(path: &Path) -> Result<File> {
     }
 }
 
-/// Opens `path` for its owner alone. SQLite gives the files beside it the same permissions.
+/// Opens `path` for its owner alone, also where somebody made it for more. SQLite gives the files beside it the same permissions.
 fn private_file(path: &Path) -> Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(|e| unreadable(path, e))
+    let file = options.open(path).map_err(|e| unreadable(path, e))?;
+    #[cfg(unix)]
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))
+        .map_err(|e| unreadable(path, e))?;
+    Ok(file)
 }
 
 fn unreadable(path: &Path, error: std::io::Error) -> Error {
