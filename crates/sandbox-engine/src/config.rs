@@ -36,7 +36,8 @@ pub struct EngineConfig {
     pub process_output: usize,
     /// The most processes of one sandbox that the engine watches at once. Default: 128.
     pub max_processes: usize,
-    /// How long processes that ended can still be asked for. Default: 1 hour.
+    /// How long processes that ended can still be asked for, at least: what is older goes, from the
+    /// store too, when the sandbox's next process starts. Default: 1 hour.
     pub process_retention: Duration,
     /// The most processes of one sandbox that ended and are kept. Default: 32.
     pub max_ended_processes: usize,

@@ -19,7 +19,8 @@ use crate::{OwnerId, SandboxRecord};
 pub struct CreateRequest {
     /// Whose it will be.
     pub owner: OwnerId,
-    /// Its id; without one, one that cannot be guessed. An id is never used twice.
+    /// Its id; without one, one that cannot be guessed. One of a sandbox that lives, or was
+    /// destroyed and is kept still, is refused, whosever that is.
     pub id: Option<SandboxId>,
     /// The template.
     pub template: Option<TemplateName>,

@@ -73,8 +73,8 @@ impl Subscription {
         }
     }
 
-    /// The next item; waits for it. `None` once the engine shuts down and everything was read.
-    /// Dropping the future loses nothing.
+    /// The next item; waits for it. `None` once the engine shuts down; what is written from then on
+    /// is read from the next engine, by its number. Dropping the future loses nothing.
     ///
     /// # Errors
     /// What the store failed with; the next call tries again.
