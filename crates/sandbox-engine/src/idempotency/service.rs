@@ -257,24 +257,42 @@ impl Idempotency {
         replaced: Option<RecordState>,
     ) -> Result<Begin> {
         let owner = claim.request.owner.clone();
-        let totals = self.totals(&owner).await?;
-        if replaced.is_none() && totals.records >= self.limits.max_owner_records {
-            let limit = self.limits.max_owner_records;
-            let message = format!("too many keys are in use; the limit is {limit}");
-            let error = Error::new(ErrorKind::LimitExceeded, "idempotency.begin", message);
-            return Err(error.with_field("idempotency_key"));
+        self.totals(&owner).await?;
+        if replaced.is_none() {
+            self.take_place(&owner)?;
         }
         let record = Record {
             body,
             started_at: now,
             state: RecordState::Started,
         };
-        self.store.save(&claim.request, &record).await?;
-        self.count(&owner, |totals| match &replaced {
-            Some(state) => totals.bytes = totals.bytes.saturating_sub(kept_bytes(state)),
-            None => totals.records += 1,
+        let saved = self.store.save(&claim.request, &record).await;
+        self.count(&owner, |totals| match (&replaced, &saved) {
+            (Some(state), Ok(())) => totals.bytes = totals.bytes.saturating_sub(kept_bytes(state)),
+            (None, Err(_)) => totals.records = totals.records.saturating_sub(1),
+            (Some(_), Err(_)) | (None, Ok(())) => {}
         });
+        saved?;
         Ok(Begin::Fresh(self.guard(claim, record)))
+    }
+
+    /// Counts one more record of `owner` before it is written, so that of two that race for the last
+    /// place one is refused. When the write is given up half-way the place stays taken until the
+    /// records are counted again: nobody knows whether it was written.
+    fn take_place(&self, owner: &str) -> Result<()> {
+        let mut totals = self.shared.totals();
+        // Not there: forgotten meanwhile, to be counted again from the store.
+        let Some(totals) = totals.get_mut(owner) else {
+            return Ok(());
+        };
+        let limit = self.limits.max_owner_records;
+        if totals.records >= limit {
+            let message = format!("too many keys are in use; the limit is {limit}");
+            let error = Error::new(ErrorKind::LimitExceeded, "idempotency.begin", message);
+            return Err(error.with_field("idempotency_key"));
+        }
+        totals.records += 1;
+        Ok(())
     }
 
     fn guard(&self, claim: Claim, record: Record) -> Guard {

@@ -332,3 +332,18 @@ async fn answers_and_interruptions_survive_a_restart() {
     assert!(matches!(begun, Begin::Unknown(_)));
     store.close().await;
 }
+
+#[tokio::test]
+async fn keys_that_race_for_the_last_place_do_not_all_get_it() {
+    for store in stores().await {
+        let limits = IdempotencyLimits {
+            max_owner_records: 2,
+            ..IdempotencyLimits::default()
+        };
+        let keys = Idempotency::new(store, limits);
+        let begin = |key: u8| keys.begin(request(&key.to_string()), body("a"), NOW);
+        let begun = futures_util::future::join_all((0..10).map(begin)).await;
+        let (fresh, refused): (Vec<_>, Vec<_>) = begun.into_iter().partition(Result::is_ok);
+        assert_eq!((fresh.len(), refused.len()), (2, 8));
+    }
+}
