@@ -15,6 +15,12 @@
 //! whether the kernel has it), but its seccomp profile must refuse AF_XDP sockets, which
 //! nf_tables does not see.
 //!
+//! # Learned addresses
+//!
+//! What a name of `allow_domains` resolved to is open for one hour after the last answer that
+//! named it, whatever its record's time to live and whether it is used or not. Then it is closed,
+//! with the connections to it, until the name is looked up again.
+//!
 //! # When it ends
 //!
 //! The rules belong to the namespace, which lives as long as anything is in it. A sandbox whose

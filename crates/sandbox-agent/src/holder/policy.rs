@@ -25,13 +25,10 @@ use super::sets::Sets;
 #[cfg(test)]
 mod tests;
 
-/// How long the policy remembers what a name resolved to. The kernel forgets an address sooner,
-/// after its record's time to live, unless it is in use; a new policy that allows the name still
-/// opens what is remembered again, so that connections in use survive it.
-const REMEMBER: Duration = Duration::from_secs(3600);
-/// The shortest time an address stays open: names with a time to live of zero have to be
-/// connected to as well.
-const SHORTEST: Duration = Duration::from_secs(30);
+/// How long an address stays open after the last answer that named it, for the kernel and the
+/// policy alike. Not its record's time to live: connections outlast it, and a sandbox that means
+/// to keep an address would ask again.
+const LIFETIME: Duration = Duration::from_secs(3600);
 
 /// The namespace's policy. The kernel's rules and this are changed together or not at all.
 #[derive(Debug)]
@@ -39,6 +36,7 @@ pub(super) struct Policy {
     features: Features,
     mark: u32,
     started: Instant,
+    lifetime: Duration,
     state: Mutex<State>,
 }
 
@@ -65,12 +63,20 @@ impl Policy {
                 link: features.0,
                 reject: features.1,
             };
-            match session.commit(batch(&scoped, &[], &devices, mark, features)) {
+            match session.commit(batch(
+                &scoped,
+                Timestamp::EPOCH,
+                &[],
+                &devices,
+                mark,
+                features,
+            )) {
                 Ok(()) => {
                     return Ok(Self {
                         features,
                         mark,
                         started: Instant::now(),
+                        lifetime: LIFETIME,
                         state: Mutex::new(State {
                             scoped,
                             upstreams: Vec::new(),
@@ -122,7 +128,8 @@ impl Policy {
         let devices = devices::list()?;
         let mut state = self.lock();
         let mut learned = state.scoped.learned.clone();
-        learned.expire(self.now());
+        let now = self.now();
+        learned.expire(now);
         learned.retain_allowed(&rules, &environment);
         let mut scoped = ScopedPolicy {
             rules,
@@ -134,7 +141,7 @@ impl Policy {
         let _ = self.collect(&mut state);
         let _ = state.collect_denials();
         load(&mut scoped, |scoped| {
-            let batch = batch(scoped, &upstreams, &devices, self.mark, self.features);
+            let batch = batch(scoped, now, &upstreams, &devices, self.mark, self.features);
             state.session.commit(batch)
         })?;
         state.scoped = scoped;
@@ -156,11 +163,7 @@ impl Policy {
 
     /// Opens what `name` resolved to, before anyone is told the answer. Addresses that no
     /// name may open are left out. On an error nothing is learned.
-    pub(super) fn learn(
-        &self,
-        name: &DomainName,
-        answers: &[(IpAddr, Duration)],
-    ) -> io::Result<()> {
+    pub(super) fn learn(&self, name: &DomainName, answers: &[IpAddr]) -> io::Result<()> {
         let mut state = self.lock();
         // The policy may have changed while the answer was on its way.
         if state.scoped.rules.matching_domain(name).is_none() {
@@ -172,15 +175,14 @@ impl Policy {
         let mut learned = state.scoped.learned.clone();
         learned.expire(now);
         let mut news = false;
-        for (address, time_to_live) in answers {
-            let until = now.plus(REMEMBER);
+        let until = now.plus(self.lifetime);
+        let millis = until.as_millis() - now.as_millis();
+        for address in answers {
             let environment = &state.scoped.environment;
             if learned.learn(environment, name, *address, until).is_err() {
                 continue;
             }
             news = true;
-            let millis = (*time_to_live).clamp(SHORTEST, REMEMBER).as_millis();
-            let millis = u64::try_from(millis).unwrap_or(u64::MAX);
             Sets::new(&mut batch, INET).learn(*address, millis);
             if self.features.link && !state.devices.is_empty() {
                 Sets::new(&mut batch, NETDEV).learn(*address, millis);
@@ -207,7 +209,7 @@ impl Policy {
         Ok(std::mem::take(&mut state.denials))
     }
 
-    /// What names resolved to, with the seconds it is remembered for.
+    /// What names resolved to, with the seconds it stays open for.
     pub(super) fn learned(&self) -> Vec<(IpAddr, String, u64)> {
         let (state, now) = (self.lock(), self.now());
         let learned = state.scoped.learned.iter();
@@ -221,7 +223,10 @@ impl Policy {
 
     /// Which rule decides about `destination`.
     pub(super) fn explain(&self, destination: &Destination) -> Explanation {
-        self.lock().scoped.explain(destination)
+        let mut state = self.lock();
+        // The kernel drops it at its end by itself.
+        state.scoped.learned.expire(self.now());
+        state.scoped.explain(destination)
     }
 
     fn collect(&self, state: &mut State) -> io::Result<()> {
@@ -270,6 +275,7 @@ fn load(
 
 fn batch(
     scoped: &ScopedPolicy,
+    now: Timestamp,
     upstreams: &[SocketAddr],
     devices: &[String],
     mark: u32,
@@ -279,6 +285,7 @@ fn batch(
         filter: &PacketFilter::compile(&scoped.rules, &scoped.environment),
         environment: &scoped.environment,
         learned: &scoped.learned,
+        now,
         upstreams,
         mark,
         devices,

@@ -12,6 +12,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use sandbox_core::Timestamp;
 use sandbox_core::egress::{
     Environment, FilterClass, FilterRule, LearnedAddresses, Matcher, PacketFilter, Transport,
     Verdict,
@@ -41,8 +42,6 @@ const TCP: u8 = 6;
 const UDP: u8 = 17;
 const ICMP: u8 = 1;
 const ICMPV6: u8 = 58;
-/// What a connection to a learned address gets each time it sends.
-pub(super) const IN_USE_MILLIS: u64 = 600_000;
 /// Docker's resolver, which lives on this loopback in user-defined networks and would resolve any
 /// name for the sandbox.
 const EMBEDDED_RESOLVER: [u8; 4] = [127, 0, 0, 11];
@@ -75,6 +74,8 @@ pub(super) struct Plan<'a> {
     pub(super) filter: &'a PacketFilter,
     pub(super) environment: &'a Environment,
     pub(super) learned: &'a LearnedAddresses,
+    /// The time that the ends of learned addresses are measured from.
+    pub(super) now: Timestamp,
     pub(super) upstreams: &'a [SocketAddr],
     /// What the resolver's own packets carry.
     pub(super) mark: u32,
@@ -130,7 +131,7 @@ impl Plan<'_> {
         for (index, rule) in self.filter.rules().iter().enumerate() {
             sets.for_rule(index, rule);
         }
-        sets.learned(self.learned, IN_USE_MILLIS);
+        sets.learned(self.learned, self.now);
         sets.neighbour_discovery(self.environment);
         sets.own(self.environment);
         sets.arp(self.environment, self.upstreams);
@@ -349,12 +350,9 @@ fn encode(side: Side, index: usize, rule: &FilterRule) -> Vec<Rule> {
             .into_iter()
             .map(|family| {
                 let set = Sets::learned_name(family);
-                let mut encoded = side.address(side.family(Rule::new(), family), family);
-                encoded = encoded.in_set(set);
-                if side != Side::Input {
-                    encoded = encoded.refresh(set, IN_USE_MILLIS);
-                }
-                finish(side, index, rule, encoded)
+                // Sending does not keep an address: only a new answer does.
+                let encoded = side.address(side.family(Rule::new(), family), family);
+                finish(side, index, rule, encoded.in_set(set))
             })
             .collect(),
     }
@@ -408,9 +406,9 @@ pub(super) fn key(address: IpAddr) -> (Family, Vec<u8>) {
 mod tests {
     use std::net::Ipv6Addr;
 
-    use sandbox_core::Timestamp;
     use sandbox_core::egress::{DomainName, EgressRules};
 
+    use super::super::nft::attributes::{find, parse};
     use super::*;
 
     /// What the kernel takes in one datagram where `net.core.wmem_max` has its old default.
@@ -431,6 +429,7 @@ mod tests {
             filter: &PacketFilter::compile(&rules, &environment),
             environment: &environment,
             learned: &learned,
+            now: Timestamp::EPOCH,
             upstreams: &[],
             mark: 1,
             devices: &["eth0".to_owned()],
@@ -441,5 +440,25 @@ mod tests {
         };
         let (bytes, _) = plan.batch().finish();
         assert!(bytes.len() < DATAGRAM, "{} bytes", bytes.len());
+    }
+
+    #[test]
+    fn sending_to_a_learned_address_does_not_prolong_its_time() {
+        let rule = FilterRule {
+            class: FilterClass::AllowDomains,
+            to: Matcher::Learned,
+            transport: Transport::Any,
+            verdict: Verdict::Allow,
+        };
+        for side in [Side::Output, Side::Link, Side::Input] {
+            for encoded in encode(side, 0, &rule) {
+                let bytes = encoded.into_attributes().into_bytes();
+                let names: Vec<_> = parse(&bytes)
+                    .map(|(_, expression)| find(expression, 1).unwrap())
+                    .collect();
+                assert!(names.contains(&&b"lookup\0"[..]));
+                assert!(!names.contains(&&b"dynset\0"[..]), "{side:?}");
+            }
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use ipnet::{IpNet, Ipv6Net};
+use sandbox_core::Timestamp;
 use sandbox_core::egress::{Environment, FilterRule, LearnedAddresses, Matcher, Transport};
 
 use super::nft::batch::{Batch, Table};
@@ -79,24 +80,25 @@ impl<'a> Sets<'a> {
         self.batch.interval_set(self.table, name, family, &ranges);
     }
 
-    /// The sets of learned addresses, with what is known already.
-    pub(super) fn learned(&mut self, learned: &LearnedAddresses, milliseconds: u64) {
-        // Twice what the policy keeps: an address in use may outlive the policy's memory of it.
+    /// The sets of learned addresses, with what is known already, for as long as it still counts at
+    /// `now`.
+    pub(super) fn learned(&mut self, learned: &LearnedAddresses, now: Timestamp) {
+        // Twice what the policy keeps: those whose time ran out take room until they are collected.
         let size = u32::try_from(2 * LearnedAddresses::MAX).unwrap_or(u32::MAX);
         for family in Family::BOTH {
             let name = Self::learned_name(family);
             self.batch.timed_set(self.table, name, family.width(), size);
         }
         for family in Family::BOTH {
-            let keys: Vec<Vec<u8>> = learned
+            let keys: Vec<(Vec<u8>, u64)> = learned
                 .iter()
-                .map(|(address, _, _)| key(address))
-                .filter(|(of, _)| *of == family)
-                .map(|(_, key)| key)
+                .filter(|(_, _, end)| *end > now)
+                .map(|(address, _, end)| (key(address), end.as_millis() - now.as_millis()))
+                .filter(|((of, _), _)| *of == family)
+                .map(|((_, key), milliseconds)| (key, milliseconds))
                 .collect();
             let name = Self::learned_name(family);
-            self.batch
-                .timed_elements(self.table, name, &keys, milliseconds);
+            self.batch.timed_elements(self.table, name, &keys);
         }
     }
 

@@ -1,7 +1,6 @@
 //! Questions and answers.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::time::Duration;
 
 use super::name::{self, WireName};
 
@@ -135,8 +134,8 @@ impl Question {
     }
 
     /// Addresses in `response` that belong to the name asked for: its own, and those of the
-    /// names it is an alias of. Each comes with its time to live.
-    pub(super) fn addresses(&self, response: &[u8]) -> Vec<(IpAddr, Duration)> {
+    /// names it is an alias of.
+    pub(super) fn addresses(&self, response: &[u8]) -> Vec<IpAddr> {
         let mut names = vec![self.name.name().clone()];
         let mut found = Vec::new();
         for record in records(response) {
@@ -149,7 +148,7 @@ impl Question {
                     names.push(target.name().clone());
                 }
                 Value::Alias(_) => {}
-                Value::Address(address) => found.push((address, record.time_to_live)),
+                Value::Address(address) => found.push(address),
                 Value::Other => {}
             }
         }
@@ -195,7 +194,6 @@ enum Value {
 
 struct Record {
     owner: Option<WireName>,
-    time_to_live: Duration,
     value: Value,
 }
 
@@ -214,7 +212,6 @@ fn record(response: &[u8], start: usize) -> Option<(Record, usize)> {
     let at = name::skip(response, start)?;
     let owner = name::read(response, start).map(|(owner, _)| owner);
     let (kind, class) = (u16_at(response, at)?, u16_at(response, at + 2)?);
-    let seconds = u32::from_be_bytes(response.get(at + 4..at + 8)?.try_into().ok()?);
     let (data, length) = (at + 10, usize::from(u16_at(response, at + 8)?));
     let bytes = response.get(data..data + length)?;
     let value = match (class, kind) {
@@ -225,12 +222,7 @@ fn record(response: &[u8], start: usize) -> Option<(Record, usize)> {
         }
         _ => Value::Other,
     };
-    let record = Record {
-        owner,
-        time_to_live: Duration::from_secs(seconds.into()),
-        value,
-    };
-    Some((record, data + length))
+    Some((Record { owner, value }, data + length))
 }
 
 #[cfg(test)]

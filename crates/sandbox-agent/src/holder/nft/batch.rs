@@ -171,8 +171,7 @@ impl Batch {
         self.elements(Kind::NewElements, table, name, elements);
     }
 
-    /// A set whose values go away by themselves and whose time rules can start anew; at most
-    /// `size` of them.
+    /// A set whose values go away by themselves and that rules can add to; at most `size` of them.
     pub(crate) fn timed_set(&mut self, table: Table, name: &str, width: usize, size: u32) {
         const TIMEOUT: u32 = 0x10;
         const EVAL: u32 = 0x20;
@@ -183,15 +182,10 @@ impl Batch {
         self.push(Kind::NewSet, table, CREATE, set);
     }
 
-    /// Puts `keys` for `milliseconds` into a timed set that has none of them.
-    pub(crate) fn timed_elements(
-        &mut self,
-        table: Table,
-        set: &str,
-        keys: &[Vec<u8>],
-        milliseconds: u64,
-    ) {
-        let elements = keys.iter().map(|key| element(key).u64(4, milliseconds));
+    /// Puts keys, each for its milliseconds, into a timed set that has none of them.
+    pub(crate) fn timed_elements(&mut self, table: Table, set: &str, keys: &[(Vec<u8>, u64)]) {
+        let timed = |(key, milliseconds): &(Vec<u8>, u64)| element(key).u64(4, *milliseconds);
+        let elements = keys.iter().map(timed);
         self.elements(Kind::NewElements, table, set, elements.collect());
     }
 

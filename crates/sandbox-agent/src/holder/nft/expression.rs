@@ -148,17 +148,6 @@ impl Rule {
         self.push("lookup", data)
     }
 
-    /// Starts the time the loaded value may stay in `set` anew.
-    pub(crate) fn refresh(self, set: &str, milliseconds: u64) -> Self {
-        const UPDATE: u32 = 1;
-        let data = Attributes::new()
-            .string(1, set)
-            .u32(3, UPDATE)
-            .u32(4, REGISTER)
-            .u64(6, milliseconds);
-        self.push("dynset", data)
-    }
-
     /// Puts a key into `set`, for `milliseconds`: `width` bytes of destination address at `offset`,
     /// the transport, and the destination port or, without `port`, zero.
     pub(crate) fn remember(

@@ -2,6 +2,8 @@
 
 use std::thread;
 
+use super::super::nft::attributes::{Attributes, find, parse};
+use super::super::nft::batch::{SUBSYSTEM, message};
 use super::*;
 
 /// Does `work` in a network namespace without interfaces.
@@ -91,12 +93,57 @@ fn an_address_the_kernel_did_not_take_is_not_learned() {
         let policy = Policy::close().unwrap();
         set(&policy, names_allowed()).unwrap();
         empty_the_table();
-        let answers = [(address(), Duration::from_secs(60))];
+        let answers = [address()];
         policy.learn(&name(), &answers).unwrap_err();
         assert!(!allows(&policy));
         assert_eq!(policy.learned(), []);
         set(&policy, names_allowed()).unwrap();
         policy.learn(&name(), &answers).unwrap();
         assert!(allows(&policy));
+    });
+}
+
+/// How long each learned IPv4 address stays open in the kernel.
+fn open_in_the_kernel() -> Vec<Duration> {
+    const EXPIRATION: u16 = 5;
+    let which = Attributes::new().string(1, INET.name).string(2, "learned4");
+    let request = message(SUBSYSTEM << 8 | 13, 0x300, 1, INET.family, 0, which);
+    let answers = Session::default().dump(&request, 12).unwrap();
+    let lists = answers.iter().filter_map(|answer| find(answer, 3));
+    let left = lists.flat_map(parse).map(|(_, element)| {
+        let left = find(element, EXPIRATION).unwrap();
+        Duration::from_millis(u64::from_be_bytes(left.try_into().unwrap()))
+    });
+    left.collect()
+}
+
+#[test]
+#[ignore = "needs root and network namespaces"]
+fn kernel_and_explanation_agree_on_how_long_an_address_is_open() {
+    apart(|| {
+        let mut policy = Policy::close().unwrap();
+        policy.lifetime = Duration::from_secs(2);
+        set(&policy, names_allowed()).unwrap();
+        policy.learn(&name(), &[address()]).unwrap();
+        thread::sleep(Duration::from_millis(500));
+        // A new policy opens it again, for what is left and not anew.
+        set(&policy, names_allowed()).unwrap();
+        let left = open_in_the_kernel();
+        assert!(
+            left.len() == 1 && left[0] <= Duration::from_millis(1_500),
+            "{left:?}"
+        );
+        assert!(allows(&policy));
+        thread::sleep(Duration::from_millis(1_600));
+        assert_eq!(open_in_the_kernel(), []);
+        assert!(!allows(&policy));
+        assert_eq!(policy.learned(), []);
+        policy.lifetime = LIFETIME;
+        policy.learn(&name(), &[address()]).unwrap();
+        let (left, seconds) = (open_in_the_kernel(), policy.learned()[0].2);
+        assert!(
+            left[0].as_secs().abs_diff(seconds) <= 1,
+            "{left:?} {seconds}"
+        );
     });
 }

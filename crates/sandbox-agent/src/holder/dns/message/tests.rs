@@ -43,7 +43,7 @@ fn wire(name: &str) -> Vec<u8> {
 
 fn found(question: &Question, response: &[u8]) -> Vec<String> {
     let addresses = question.addresses(response);
-    addresses.iter().map(|(a, _)| a.to_string()).collect()
+    addresses.iter().map(ToString::to_string).collect()
 }
 
 #[test]
