@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -175,4 +177,33 @@ fn garbage_does_not_stop_the_resolver() {
         }
     });
     assert_eq!(look_up(&wire.sandbox, "other.test", A), (0, 1));
+}
+
+#[test]
+#[ignore = "needs root and network namespaces"]
+fn idle_connections_do_not_keep_others_from_the_resolver() {
+    let (wire, _world, mut holder) = start();
+    holder.set(&json!({"mode": "allow_all"}));
+    let idle: Vec<TcpStream> = wire.sandbox.run(|| {
+        let connect = |_| TcpStream::connect("127.0.0.1:53").unwrap();
+        (0..100).map(connect).collect()
+    });
+    assert_eq!(look_up(&wire.sandbox, "other.test", A), (0, 1));
+    assert_eq!(look_up_tcp(&wire.sandbox, "other.test"), (0, 1));
+    drop(idle);
+}
+
+#[test]
+#[ignore = "needs root and network namespaces"]
+fn a_client_that_sends_a_byte_at_a_time_is_left_after_a_few_seconds() {
+    let (wire, _world, mut holder) = start();
+    holder.set(&json!({"mode": "allow_all"}));
+    let mut slow = wire
+        .sandbox
+        .run(|| TcpStream::connect("127.0.0.1:53").unwrap());
+    let started = Instant::now();
+    while slow.write_all(&[1]).is_ok() && started.elapsed() < Duration::from_secs(8) {
+        sleep(Duration::from_millis(200));
+    }
+    assert!(started.elapsed() < Duration::from_secs(6));
 }

@@ -9,6 +9,7 @@
 //! The message parser is small because it reads little: one question, and of answers the owner, the
 //! type, CNAME targets and addresses. Everything it does not understand is refused.
 
+mod clients;
 mod message;
 mod name;
 mod resolve;

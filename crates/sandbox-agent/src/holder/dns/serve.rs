@@ -5,20 +5,22 @@ use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::super::policy::Policy;
+use super::clients::Clients;
 use super::resolve::resolve;
-use super::upstream::{read_framed, write_framed};
+use super::upstream::{read_framed_by, write_framed};
 
 /// Where programs in the namespace find the resolver.
 const LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 53);
-/// Lookups at once. More are dropped, and programs ask again: a sandbox cannot make
-/// the holder grow.
-const MAX_LOOKUPS: usize = 64;
+/// Lookups at once, over UDP and TCP. More are dropped, and programs ask again: a sandbox cannot
+/// make the holder grow. With the TCP clients, the threads stay below 60.
+const MAX_LOOKUPS: usize = 40;
 const MAX_QUERY: usize = 1_024;
-/// How long a TCP client may be silent.
-const IDLE: Duration = Duration::from_secs(10);
+/// How long a TCP client may take to send a question, silence before it included, and to take an
+/// answer.
+const PATIENCE: Duration = Duration::from_secs(3);
 const STACK: usize = 128 << 10;
 /// Lookups in one TCP connection.
 const PER_CONNECTION: usize = 100;
@@ -82,28 +84,32 @@ fn serve_udp(socket: &Arc<UdpSocket>, policy: &Arc<Policy>, busy: &Arc<AtomicUsi
 }
 
 fn serve_tcp(listener: &TcpListener, policy: &Arc<Policy>, busy: &Arc<AtomicUsize>) {
+    let clients = Arc::new(Clients::default());
     loop {
         let Ok((stream, _)) = listener.accept() else {
             thread::sleep(Duration::from_millis(10));
             continue;
         };
-        let Some(slot) = Slot::take(busy) else {
+        let Ok(client) = clients.admit(&stream) else {
             continue;
         };
-        let policy = Arc::clone(policy);
+        let (policy, busy) = (Arc::clone(policy), Arc::clone(busy));
         // As above: the client sees the connection close.
         let _ = spawn(move || {
-            let _slot = slot;
-            let _ = serve_stream(stream, &policy);
+            let _client = client;
+            let _ = serve_stream(stream, &policy, &busy);
         });
     }
 }
 
-fn serve_stream(mut stream: TcpStream, policy: &Policy) -> io::Result<()> {
-    stream.set_read_timeout(Some(IDLE))?;
-    stream.set_write_timeout(Some(IDLE))?;
+fn serve_stream(mut stream: TcpStream, policy: &Policy, busy: &Arc<AtomicUsize>) -> io::Result<()> {
+    stream.set_write_timeout(Some(PATIENCE))?;
     for _ in 0..PER_CONNECTION {
-        let query = read_framed(&mut stream)?;
+        let query = read_framed_by(&mut stream, Instant::now() + PATIENCE)?;
+        // A client that is merely connected takes no lookup from others.
+        let Some(_slot) = Slot::take(busy) else {
+            return Ok(());
+        };
         match resolve(&query, policy) {
             Some(answer) => write_framed(&mut stream, answer.over_tcp())?,
             None => return Ok(()),

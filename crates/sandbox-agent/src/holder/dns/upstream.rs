@@ -84,14 +84,6 @@ fn over_tcp(
 }
 
 /// Over TCP a message is preceded by its length.
-pub(super) fn read_framed(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
-    let mut length = [0; 2];
-    stream.read_exact(&mut length)?;
-    let mut message = vec![0; u16::from_be_bytes(length).into()];
-    stream.read_exact(&mut message)?;
-    Ok(message)
-}
-
 pub(super) fn write_framed(stream: &mut TcpStream, message: &[u8]) -> io::Result<()> {
     let length =
         u16::try_from(message.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
@@ -101,7 +93,7 @@ pub(super) fn write_framed(stream: &mut TcpStream, message: &[u8]) -> io::Result
 }
 
 /// One message, whole by `deadline` however slowly its bytes come.
-fn read_framed_by(stream: &mut TcpStream, deadline: Instant) -> io::Result<Vec<u8>> {
+pub(super) fn read_framed_by(stream: &mut TcpStream, deadline: Instant) -> io::Result<Vec<u8>> {
     let mut length = [0; 2];
     read_exact_by(stream, &mut length, deadline)?;
     let mut message = vec![0; u16::from_be_bytes(length).into()];
