@@ -30,10 +30,7 @@ async fn run() -> sandbox::Result<()> {
     let mut config = DockerConfig::default();
     config.namespace = "quickstart".into();
     let docker = DockerRuntime::connect(config).await?;
-    let engine = Engine::builder()
-        .runtime("docker", docker)
-        .build()
-        .await?;
+    let engine = Engine::builder().runtime("docker", docker).build().await?;
 
     println!("Creating a sandbox from {image} …");
     let source = Source::Image(image);

@@ -50,11 +50,7 @@ impl Rival {
             cmd: Some(argv.iter().map(|s| (*s).to_owned()).collect()),
             ..CreateExecOptions::default()
         };
-        let exec = self
-            .docker
-            .create_exec(&self.container, options)
-            .await?
-            .id;
+        let exec = self.docker.create_exec(&self.container, options).await?.id;
         let started = self
             .docker
             .start_exec(&exec, None::<StartExecOptions>)
