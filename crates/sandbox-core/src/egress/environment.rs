@@ -115,8 +115,10 @@ const EVERYWHERE: &[(IpNet, Protection)] = &[
     (v4(0, 0, 0, 0, 8), Protection::Reserved),
     // Class E, with the limited broadcast address.
     (v4(240, 0, 0, 0, 4), Protection::Reserved),
-    // Unspecified and IPv4-compatible; Teredo; NAT64 for local use; site-local.
+    // Unspecified and IPv4-compatible; IPv4-translated (SIIT); Teredo; NAT64 for local use;
+    // site-local.
     (v6([0; 4], [0; 4], 96), Protection::Reserved),
+    (v6([0; 4], [0xffff, 0, 0, 0], 96), Protection::Reserved),
     (v6([0x2001, 0, 0, 0], [0; 4], 32), Protection::Reserved),
     (v6([0x64, 0xff9b, 1, 0], [0; 4], 48), Protection::Reserved),
     (v6([0xfec0, 0, 0, 0], [0; 4], 10), Protection::Reserved),

@@ -9,7 +9,8 @@ use super::rules::EgressRules;
 use crate::{Error, ErrorKind, Result, Timestamp};
 
 /// Addresses a trusted resolver answered for names that `allow_domains` covers, each until
-/// its time to live runs out.
+/// an end that the caller chooses when it learns it: a record's time to live, or longer, for
+/// connections that outlast it.
 ///
 /// Expiry is the caller's to drive: an address counts until [`expire`](Self::expire) is told a time
 /// past its end.

@@ -32,8 +32,9 @@
 //!
 //! IPv4-mapped IPv6 (`::ffff:a.b.c.d`) is IPv4. NAT64 (`64:ff9b::/96`) and 6to4 (`2002::/16`)
 //! addresses reach an IPv4 address, so they are denied when either spelling is, and allowed by a
-//! CIDR only when the IPv4 address inside is. Tunnels whose inner address cannot be told (Teredo, local NAT64
-//! prefixes, IPv4-compatible addresses) are reserved ranges here.
+//! CIDR only when the IPv4 address inside is. Tunnels whose inner address cannot be told (Teredo,
+//! local NAT64 prefixes) and spellings that no public host uses (IPv4-compatible and IPv4-translated
+//! addresses) are reserved ranges here.
 
 mod decide;
 mod destination;

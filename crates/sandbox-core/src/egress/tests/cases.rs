@@ -68,6 +68,26 @@ fn the_host_gateway_and_neighbours_are_denied_in_allow_all() {
 }
 
 #[test]
+fn spellings_that_translators_turn_into_ipv4_are_reserved() {
+    let policy = ScopedPolicy::new(EgressRules::allow_all(), Environment::namespace());
+    for text in [
+        "::ffff:0:a9fe:a9fe",
+        "::ffff:0:203.0.113.7",
+        "::203.0.113.7",
+    ] {
+        let rule = policy.decide(&tcp(text)).rule;
+        let reserved = matches!(
+            rule,
+            Rule::Protected {
+                why: Protection::Reserved,
+                ..
+            }
+        );
+        assert!(reserved, "{text}: {rule:?}");
+    }
+}
+
+#[test]
 fn opening_lifts_the_protection_and_leaves_the_rules() {
     let environment = Environment {
         open: vec!["169.254.169.254/32".parse().unwrap()],
