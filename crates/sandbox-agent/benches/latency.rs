@@ -99,9 +99,19 @@ async fn measure(client: &AgentClient) {
         exec(client, Command::shell("echo hi")).await;
     })
     .await;
-    row("10 MB of output", 20, || async {
+    row("10 MB of zeros", 20, || async {
         let command = Command::shell("head -c 10000000 /dev/zero");
         assert_eq!(exec(client, command).await, 10_000_000);
+    })
+    .await;
+    row("10 MB of text", 20, || async {
+        let command = Command::shell("head -c 10000000 /dev/zero | tr '\\0' x");
+        assert_eq!(exec(client, command).await, 10_000_000);
+    })
+    .await;
+    row("the same into /dev/null, no agent", 20, || async {
+        let line = "head -c 10000000 /dev/zero | tr '\\0' x | cat > /dev/null";
+        let _ = Program::new("sh").args(["-c", line]).status();
     })
     .await;
     files(client).await;

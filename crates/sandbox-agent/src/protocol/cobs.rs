@@ -41,6 +41,12 @@ pub fn encode(data: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// How many times `byte` stands at the start of `data`.
+fn run(data: &[u8], byte: u8) -> usize {
+    let end = data.iter().position(|other| *other != byte);
+    end.unwrap_or(data.len())
+}
+
 fn push_block(block: &[u8], out: &mut Vec<u8>) {
     // At most 254 bytes long, so the length fits.
     out.push(block.len() as u8 + 1);
@@ -52,6 +58,13 @@ fn push_block(block: &[u8], out: &mut Vec<u8>) {
 pub fn decode(encoded: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let mut rest = encoded;
     while let Some((&code, tail)) = rest.split_first() {
+        if code == 1 {
+            let blocks = run(rest, 1);
+            let zeros = blocks - usize::from(blocks == rest.len());
+            out.resize(out.len() + zeros, 0);
+            rest = &rest[blocks..];
+            continue;
+        }
         if code == 1 {
             // A run of zeros, all but perhaps the last byte, which ends the data.
             let run = rest.iter().take_while(|byte| **byte == 1).count();
@@ -118,6 +131,17 @@ mod tests {
             let mut out = Vec::new();
             let _ = decode(&data, &mut out);
             prop_assert!(out.len() <= data.len());
+        }
+
+        #[test]
+        fn runs_of_zeros_survive(runs in proptest::collection::vec((0usize..600, 0usize..600), 0..6)) {
+            let runs = runs.into_iter();
+            let data: Vec<u8> = runs.flat_map(|(zeros, ones)| {
+                std::iter::repeat_n(0, zeros).chain(std::iter::repeat_n(1, ones))
+            }).collect();
+            let mut back = Vec::new();
+            prop_assert_eq!(decode(&encoded(&data), &mut back), Some(()));
+            prop_assert_eq!(back, data);
         }
 
         #[test]
