@@ -34,18 +34,20 @@ pub(crate) async fn resolve(
     match source {
         Source::Snapshot(snapshot) => snapshot_image(daemon, config, snapshot).await,
         Source::Image(name) => {
+            let full = reference::public(config, name)?;
             let pulled = config.pull == PullPolicy::Always;
             if pulled {
                 pull_to_the_end(daemon, config, name).await?;
             }
-            if let Some(image) = inspect(daemon, name).await? {
+            if let Some(image) = inspect_public(daemon, config, &full).await? {
                 return Ok(Image::of(image, false));
             }
             if pulled || config.pull == PullPolicy::Never {
                 return Err(unknown(name));
             }
             pull_to_the_end(daemon, config, name).await?;
-            let image = inspect(daemon, name).await?.ok_or_else(|| unknown(name))?;
+            let image = inspect_public(daemon, config, &full).await?;
+            let image = image.ok_or_else(|| unknown(name))?;
             Ok(Image::of(image, false))
         }
     }
@@ -64,7 +66,8 @@ pub(crate) async fn prepare(
         }
         Source::Image(name) => name,
     };
-    let present = inspect(daemon, name).await?.is_some();
+    let full = reference::public(config, name)?;
+    let present = inspect_public(daemon, config, &full).await?.is_some();
     match config.pull {
         PullPolicy::Missing if present => Ok(Box::pin(futures_util::stream::empty())),
         PullPolicy::Never if present => Ok(Box::pin(futures_util::stream::empty())),
@@ -126,6 +129,20 @@ impl Image {
             }),
         }
     }
+}
+
+/// The image `full`, unless all its names are ours, by whatever way the daemon came to it.
+async fn inspect_public(
+    daemon: &Daemon,
+    config: &DockerConfig,
+    full: &str,
+) -> Result<Option<ImageInspect>> {
+    let found = inspect(daemon, full).await?;
+    Ok(found.filter(|image| {
+        let tags = image.repo_tags.iter().flatten();
+        let mut names = tags.chain(image.repo_digests.iter().flatten()).peekable();
+        names.peek().is_none() || !names.all(|name| reference::is_ours(config, name))
+    }))
 }
 
 async fn inspect(daemon: &Daemon, name: &str) -> Result<Option<ImageInspect>> {
