@@ -12,7 +12,7 @@ use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::labels::{self, Role};
-use crate::pod::State;
+use crate::pod::{Pod, State};
 use crate::shared::Shared;
 
 /// The longest pause between two attempts to reach a daemon that is away.
@@ -123,13 +123,25 @@ fn handle(shared: &Weak<Shared>, event: EventMessage) -> bool {
     };
     let actor = event.actor.unwrap_or_default();
     let labels = actor.attributes.unwrap_or_default();
-    let (Some(id), Some(Role::Sandbox)) = (labels::id(&labels), Role::of(&labels)) else {
+    let Some(id) = labels::id(&labels) else {
         return true;
     };
     let container = actor.id.unwrap_or_default();
-    let pod = shared
-        .pod(&id)
-        .filter(|pod| pod.container() == Some(&container));
+    let pod = shared.pod(&id);
+    let pod = match Role::of(&labels) {
+        Some(Role::Sandbox) => pod.filter(|pod| pod.container() == Some(&container)),
+        Some(Role::Holder) => {
+            if matches!(event.action.as_deref(), Some("die" | "destroy")) {
+                holder_gone(
+                    &shared,
+                    id,
+                    pod.filter(|pod| pod.holder() == Some(&container)),
+                );
+            }
+            return true;
+        }
+        Some(Role::Snapshot | Role::Agent | Role::Probe) | None => return true,
+    };
     match event.action.as_deref() {
         Some("die" | "destroy") => {
             let already = pod
@@ -151,6 +163,19 @@ fn handle(shared: &Weak<Shared>, event: EventMessage) -> bool {
         Some(_) | None => {}
     }
     true
+}
+
+/// A pod whose holder is gone has no network, and no policy can open it again: it counts as ended.
+///
+/// Only pods in use here are reported. A holder goes last when its sandbox is destroyed, and by
+/// then, where nobody uses the pod, nothing tells that from a holder that was killed.
+fn holder_gone(shared: &Shared, id: SandboxId, pod: Option<Arc<Pod>>) {
+    let Some(pod) = pod else { return };
+    let already = matches!(pod.state(), State::Ended | State::Destroyed);
+    pod.found(State::Ended);
+    if !already && !shared.is_creating(&id) {
+        shared.emit(RuntimeEvent::Exited(id));
+    }
 }
 
 async fn out_of_memory(shared: Arc<Shared>, id: SandboxId) {

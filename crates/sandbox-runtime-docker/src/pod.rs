@@ -90,6 +90,10 @@ impl Pod {
         self.container.as_deref()
     }
 
+    pub(crate) fn holder(&self) -> Option<&str> {
+        self.holder.as_deref()
+    }
+
     /// Whether it has a network beyond its loopback.
     pub(crate) fn has_network(&self) -> bool {
         self.holder.is_some()
