@@ -17,6 +17,7 @@ use crate::holder::{self, Line, Policy};
 use crate::images::{self, Image};
 use crate::labels::{self, Role};
 use crate::network;
+use crate::placement;
 use crate::pod::{Pod, PodParts, State};
 use crate::random;
 use crate::remove;
@@ -28,18 +29,17 @@ pub(crate) async fn create(shared: &Arc<Shared>, spec: &SandboxSpec) -> Result<A
     let creating = shared.creating(spec.id()).ok_or_else(taken)?;
     let dropped = CancellationToken::new();
     let guard = dropped.clone().drop_guard();
-    let maker = Maker {
+    let mut maker = Maker {
         shared: Arc::clone(shared),
+        reach: shared.reach(),
         spec: spec.clone(),
         attempt: random::token()?,
         dropped,
     };
     let (answer, answered) = oneshot::channel();
     tokio::spawn(async move {
-        let made = maker.make().await.map(|pod| Unclaimed(Some(pod)));
-        if made.is_err() {
-            maker.clean_up().await;
-        }
+        let made = maker.make_or_clean_up().await;
+        let made = made.map(|pod| Unclaimed(Some(pod)));
         drop(creating);
         // A receiver that is gone gives the pod back, and dropping it destroys it.
         drop(answer.send(made));
@@ -93,6 +93,8 @@ fn given_up() -> Error {
 struct Maker {
     shared: Arc<Shared>,
     spec: SandboxSpec,
+    /// How this sandbox will be reached.
+    reach: Reach,
     /// On every container of this attempt, so that cleaning up never takes another's.
     attempt: String,
     /// Nobody waits any more. Only looked at between requests: one that is cut off may still be
@@ -101,6 +103,41 @@ struct Maker {
 }
 
 impl Maker {
+    /// What fails leaves nothing behind. Where it failed because somebody took our program off the
+    /// daemon, it is brought there again and the sandbox made once more.
+    async fn make_or_clean_up(&mut self) -> Result<Arc<Pod>> {
+        let error = match self.make().await {
+            Ok(pod) => return Ok(pod),
+            Err(error) => error,
+        };
+        self.clean_up().await;
+        self.still_wanted()?;
+        if !self.place_again().await? {
+            return Err(error);
+        }
+        tracing::warn!(%error, "the program had gone from the daemon and was placed again");
+        let made = self.make().await;
+        if made.is_err() {
+            self.clean_up().await;
+        }
+        made
+    }
+
+    /// Whether something of ours was missing that is there now.
+    async fn place_again(&mut self) -> Result<bool> {
+        let shared = &self.shared;
+        if self.reach == Reach::Exec && shared.networking == Networking::None {
+            return Ok(false);
+        }
+        let placed = placement::again(&shared.daemon, &shared.config, &self.reach).await?;
+        let Some(reach) = placed else {
+            return Ok(false);
+        };
+        shared.reach_by(reach.clone());
+        self.reach = reach;
+        Ok(true)
+    }
+
     async fn make(&self) -> Result<Arc<Pod>> {
         let shared = &self.shared;
         let image = tokio::select! {
@@ -175,7 +212,7 @@ impl Maker {
     async fn make_sandbox(&self, image: &Image, network: Network<'_>) -> Result<String> {
         let shared = &self.shared;
         let mut labels = self.labels(Role::Sandbox);
-        let channel = match &shared.reach {
+        let channel = match &self.reach {
             Reach::Agent { .. } => "agent",
             Reach::Exec => "exec",
         };
@@ -188,7 +225,7 @@ impl Maker {
         label(labels::DEFAULTS, labels::to_json(&image.defaults)?);
         label(labels::CHANNEL, channel.to_owned());
         label(labels::NETWORK, holds.to_owned());
-        let first = match &shared.reach {
+        let first = match &self.reach {
             Reach::Agent { volume } => First::Agent { volume },
             Reach::Exec => First::Sleeper,
         };
@@ -251,7 +288,7 @@ impl Maker {
     fn not_started(&self, error: bollard::errors::Error) -> Error {
         let text = error.to_string();
         let translated = docker("docker.create")(error);
-        if self.shared.reach == Reach::Exec && text.contains("/bin/sh") {
+        if self.reach == Reach::Exec && text.contains("/bin/sh") {
             let message = "the image has no shell, which is needed where the agent cannot run";
             return Error::unsupported("docker.create", "image", message).with_source(translated);
         }
@@ -276,7 +313,7 @@ impl Maker {
             PodParts {
                 spec: self.spec.clone(),
                 context: Context::new(&image.defaults, &self.spec),
-                agent: matches!(self.shared.reach, Reach::Agent { .. }),
+                agent: matches!(self.reach, Reach::Agent { .. }),
                 container: Some(container),
                 holder,
                 state: State::Running,

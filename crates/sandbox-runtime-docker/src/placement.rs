@@ -77,6 +77,38 @@ pub(crate) async fn place(daemon: &Daemon, config: &DockerConfig) -> Result<Plac
     })
 }
 
+/// Brings back what somebody took off the daemon since `reach` was found out; `None` when all of
+/// it is there.
+pub(crate) async fn again(
+    daemon: &Daemon,
+    config: &DockerConfig,
+    reach: &Reach,
+) -> Result<Option<Reach>> {
+    let imported = image(daemon, config).await?;
+    let volume = keeper(daemon, config).await?.volume;
+    let now = match reach {
+        Reach::Agent { volume: old } if *old != volume => {
+            // The daemon made an empty one in its place. One that is in use stays.
+            remove_volume(daemon, old).await;
+            Reach::Agent { volume }
+        }
+        same => same.clone(),
+    };
+    Ok((imported || now != *reach).then_some(now))
+}
+
+async fn remove_volume(daemon: &Daemon, volume: &str) {
+    let removed = daemon
+        .docker
+        .remove_volume(volume, None::<RemoveVolumeOptions>)
+        .await;
+    if let Err(error) = removed
+        && !has_status(&error, 404)
+    {
+        tracing::warn!(%error, volume, "an unused volume stays behind");
+    }
+}
+
 fn no_network(why: &str) -> String {
     format!("{why}: sandboxes have no network, as no egress policy but deny_all can be enforced")
 }
@@ -123,10 +155,11 @@ async fn keeper(daemon: &Daemon, config: &DockerConfig) -> Result<Keeper> {
 }
 
 /// The image of nothing but our program; holders and keepers are made from it.
-async fn image(daemon: &Daemon, config: &DockerConfig) -> Result<()> {
+/// Whether it had to be imported.
+async fn image(daemon: &Daemon, config: &DockerConfig) -> Result<bool> {
     let name = image_name(config);
     match daemon.docker.inspect_image(&name).await {
-        Ok(_) => return Ok(()),
+        Ok(_) => return Ok(false),
         Err(error) if has_status(&error, 404) => {}
         Err(error) => return Err(docker("docker.place")(error)),
     }
@@ -141,7 +174,7 @@ async fn image(daemon: &Daemon, config: &DockerConfig) -> Result<()> {
     while let Some(step) = steps.next().await {
         step.map_err(docker("docker.place"))?;
     }
-    Ok(())
+    Ok(true)
 }
 
 async fn find(daemon: &Daemon, name: &str) -> Result<Option<Keeper>> {
@@ -193,13 +226,7 @@ async fn make(
     );
     let filled = fill(daemon, config, name, &volume, labels).await;
     if !matches!(filled, Ok(true)) {
-        let removed = daemon
-            .docker
-            .remove_volume(&volume, None::<RemoveVolumeOptions>)
-            .await;
-        if let Err(error) = removed {
-            tracing::warn!(%error, volume, "an unused volume stays behind");
-        }
+        remove_volume(daemon, &volume).await;
     }
     filled.map(|_| ())
 }

@@ -36,7 +36,7 @@ pub(crate) enum Networking {
 pub(crate) struct Shared {
     pub(crate) daemon: Daemon,
     pub(crate) config: DockerConfig,
-    pub(crate) reach: Reach,
+    reach: Mutex<Reach>,
     pub(crate) networking: Networking,
     pub(crate) capabilities: Capabilities,
     /// What works less well than it could, a line each.
@@ -58,7 +58,7 @@ impl Shared {
         Self {
             daemon,
             config,
-            reach,
+            reach: Mutex::new(reach),
             networking,
             capabilities,
             notes,
@@ -66,6 +66,16 @@ impl Shared {
             creating: Mutex::default(),
             events: broadcast::Sender::new(EVENTS),
         }
+    }
+
+    /// How sandboxes made from now on are reached.
+    pub(crate) fn reach(&self) -> Reach {
+        locked(&self.reach).clone()
+    }
+
+    /// Takes note of where the agent is now.
+    pub(crate) fn reach_by(&self, reach: Reach) {
+        *locked(&self.reach) = reach;
     }
 
     /// The pod of `id` that is in use here: every handle of a sandbox shares one.

@@ -6,6 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::Docker;
+use bollard::query_parameters::{
+    ListContainersOptionsBuilder, ListVolumesOptions, RemoveContainerOptionsBuilder,
+    RemoveImageOptions, RemoveVolumeOptions,
+};
 use futures_util::StreamExt;
 use sandbox_core::egress::EgressRules;
 use sandbox_core::{
@@ -257,4 +261,48 @@ async fn a_daemon_over_tcp_that_is_killed_and_comes_back_keeps_its_sandboxes() {
         runtime.purge().await.unwrap();
     }
     drop(daemon);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs root and dockerd"]
+async fn an_agent_taken_off_the_daemon_is_brought_again() {
+    let daemon = Daemon::start("taken").await;
+    let client = daemon.client();
+    let runtime = DockerRuntime::open(daemon.config(AgentMode::Required)).await;
+    let runtime = runtime.unwrap();
+    for with_image in [false, true] {
+        let before = volumes(&client).await;
+        assert_eq!(before.len(), 1, "{before:?}");
+        let (name, token) = before[0].rsplit_once('-').unwrap();
+        assert_eq!(token.len(), 12, "{before:?}");
+        let force = RemoveContainerOptionsBuilder::new().force(true).build();
+        client.remove_container(name, Some(force)).await.unwrap();
+        let gone = client.remove_volume(&before[0], None::<RemoveVolumeOptions>);
+        gone.await.unwrap();
+        if with_image {
+            let image = name.replace("sandbox-agent-", "sandbox-holder:");
+            let removed = client.remove_image(&image, None::<RemoveImageOptions>, None);
+            removed.await.unwrap();
+        }
+        // At once: one delivery serves all of them.
+        let specs = [spec().build().unwrap(), spec().build().unwrap()];
+        let (one, two) = tokio::join!(runtime.create(&specs[0]), runtime.create(&specs[1]));
+        for sandbox in [one.unwrap(), two.unwrap()] {
+            let output = sandbox.exec(Command::shell("echo on")).await.unwrap();
+            assert_eq!(output.stdout_lossy(), "on\n");
+            sandbox.destroy().await.unwrap();
+        }
+        assert_ne!(volumes(&client).await, before);
+        let all = ListContainersOptionsBuilder::new().all(true).build();
+        let left = client.list_containers(Some(all)).await.unwrap();
+        assert_eq!(left.len(), 1, "{left:?}");
+    }
+    assert_eq!(volumes(&client).await.len(), 1);
+    drop(daemon);
+}
+
+async fn volumes(client: &Docker) -> Vec<String> {
+    let listed = client.list_volumes(None::<ListVolumesOptions>).await;
+    let volumes = listed.unwrap().volumes.unwrap_or_default();
+    volumes.into_iter().map(|volume| volume.name).collect()
 }
