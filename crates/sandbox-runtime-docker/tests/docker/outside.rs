@@ -46,11 +46,20 @@ async fn a_container_killed_from_outside_is_reported_and_gone_for_its_users() {
         .await;
         let ended = tokio::time::timeout(Duration::from_secs(20), process.wait()).await;
         assert_eq!(ended.unwrap().unwrap().exit, sandbox_core::Exit::Lost);
-        let error = sandbox.spawn(Command::shell("true")).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}");
+        let spawned = sandbox.spawn(Command::shell("true")).await.err();
+        let paused = sandbox.pause().await.err();
+        let snapshot = sandbox.snapshot().await.err();
+        let path = sandbox_core::SandboxPath::root();
+        let stat = sandbox.stat(&path).await.err();
+        for error in [spawned, paused, snapshot, stat] {
+            let error = error.unwrap();
+            assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}");
+            assert!(error.message().contains("has ended"), "{error}");
+        }
         let found = lab.runtime.recover().await.unwrap();
         assert_eq!((found.len(), found[0].state), (1, RecoveredState::Broken));
         sandbox.destroy().await.unwrap();
+        assert_eq!(lab.containers().await, [""; 0]);
         lab.close().await;
     }
 }
@@ -111,5 +120,51 @@ async fn a_child_over_the_memory_limit_dies_and_the_sandbox_lives() {
     .await;
     let output = sandbox.exec(Command::shell("echo alive")).await.unwrap();
     assert_eq!(output.stdout_lossy(), "alive\n");
+    lab.close().await;
+}
+
+#[tokio::test]
+#[ignore = "needs a Docker daemon"]
+async fn hogs_that_fill_all_memory_die_before_the_agent() {
+    let lab = Lab::new(AgentMode::Required).await;
+    let mut events = lab.runtime.events();
+    let small = Resources {
+        memory: 32 << 20,
+        ..Resources::default()
+    };
+    let made = spec().resources(small).build().unwrap();
+    let sandbox = lab.runtime.create(&made).await.unwrap();
+    // Many at once, in sessions of their own, each of which is killed while others grow; small
+    // ones, so that no process is an obvious victim.
+    let hogs = "for i in 1 2 3 4 5 6 7 8; do \
+                setsid sh -c 'x=0123456789abcdef; while :; do x=$x$x; done' & done; \
+                for i in $(seq 200); do sleep 1000 & done; wait";
+    for _ in 0..3 {
+        let hog = sandbox.spawn(Command::shell(hogs)).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let answered = sandbox.spawn(Command::shell("true"));
+        let answered = tokio::time::timeout(Duration::from_secs(20), answered).await;
+        assert!(answered.is_ok(), "the agent hangs");
+        let killed = hog.signal(sandbox_core::Signal::KILL).await;
+        assert!(
+            killed
+                .as_ref()
+                .err()
+                .is_none_or(|error| !error.is_retryable()),
+            "{killed:?}"
+        );
+    }
+    expect(&mut events, |event| {
+        matches!(event, RuntimeEvent::OutOfMemory { id, fatal: false, .. } if id == made.id())
+    })
+    .await;
+    eventually("the sandbox works again", async || {
+        let output = sandbox.exec(Command::shell("echo alive")).await;
+        output.is_ok_and(|output| output.stdout_lossy() == "alive\n")
+    })
+    .await;
+    let found = lab.runtime.recover().await.unwrap();
+    assert_eq!(found[0].state, RecoveredState::Running);
+    sandbox.destroy().await.unwrap();
     lab.close().await;
 }
