@@ -1,5 +1,7 @@
 //! Channels: what each one is, and what its packets do.
 
+use std::time::{Duration, Instant};
+
 use super::exec::ExecId;
 use super::files::{FileRead, FileWrite, Lines};
 use super::link::Link;
@@ -7,11 +9,14 @@ use super::socket::Relay;
 use super::watch::Watch;
 use super::{Agent, Flush};
 use crate::protocol::flow::{Inflow, Outflow};
-use crate::protocol::{Header, Packet, Tag};
+use crate::protocol::{Header, Packet, Reply, Tag};
 
 /// How long output waits for company. An exit usually follows closely, and one packet less is
 /// worth more than this.
-const COMPANY: std::time::Duration = std::time::Duration::from_micros(300);
+const COMPANY: Duration = Duration::from_micros(300);
+/// How long the word that a command has started waits for its end, where nobody can be waiting to
+/// give it input: a short command costs one packet, and whoever awaits its end sleeps once.
+const START: Duration = Duration::from_millis(1);
 
 /// What a channel is. The request decides.
 #[derive(Debug)]
@@ -82,10 +87,35 @@ impl Agent {
         self.flush = Flush::Now;
     }
 
-    pub(super) fn flush_soon(&mut self) {
-        if self.flush == Flush::Idle {
-            self.flush = Flush::By(std::time::Instant::now() + COMPANY);
+    fn flush_soon(&mut self) {
+        self.flush_within(COMPANY);
+    }
+
+    fn flush_within(&mut self, wait: Duration) {
+        let then = Instant::now() + wait;
+        self.flush = match self.flush {
+            Flush::Idle => Flush::By(then),
+            Flush::By(earlier) => Flush::By(earlier.min(then)),
+            Flush::Now => Flush::Now,
+        };
+    }
+
+    /// Answers that a command has started.
+    pub(super) fn reply_started(&mut self, channel: u32, reply: Reply, takes_input: bool) {
+        let flush = self.flush;
+        self.reply(channel, Ok(reply));
+        if !takes_input {
+            self.flush = flush;
+            self.flush_within(START);
         }
+    }
+
+    /// Answers a request to which more will be said in a moment.
+    pub(super) fn reply_soon(&mut self, channel: u32, reply: Reply) {
+        let flush = self.flush;
+        self.reply(channel, Ok(reply));
+        self.flush = flush;
+        self.flush_soon();
     }
 
     pub(super) fn take_data(&mut self, packet: Packet) {

@@ -22,6 +22,7 @@ mod stats;
 mod sweeper;
 mod sys;
 mod watch;
+mod watch_event;
 mod worker;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -89,7 +90,6 @@ struct Agent {
     next_job: u64,
     /// Both ends of the pipe on which supervisors speak.
     supervised: (Registered, OwnedFd),
-    stack: Option<Box<exec::Stack>>,
     clock: RunningClock,
     accounts: Accounts,
     environment: BTreeMap<OsString, OsString>,

@@ -67,7 +67,6 @@ impl Agent {
             next_exec: 0,
             next_job: 0,
             supervised: (spoken, speak),
-            stack: None,
             clock: RunningClock::new(),
             accounts: Accounts::new(),
             environment: std::env::vars_os().collect(),

@@ -177,14 +177,6 @@ impl Agent {
         }
     }
 
-    /// Answers a request to which more will probably have to be said in a moment.
-    pub(super) fn reply_soon(&mut self, channel: u32, reply: Result<Reply, WireError>) {
-        let flush = self.flush;
-        self.reply(channel, reply);
-        self.flush = flush;
-        self.flush_soon();
-    }
-
     pub(super) fn notice(&mut self, channel: u32, notice: &Notice) {
         if let Some(lease) = self.lease {
             self.send(lease, Kind::Notice, channel, notice);

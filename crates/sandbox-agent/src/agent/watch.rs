@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "inotify is a system call")]
 
 use std::collections::HashMap;
-use std::ffi::{CString, OsStr};
+use std::ffi::CString;
 use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -15,6 +15,7 @@ use super::channel::Channel;
 use super::files::{Temporary, at, end, lossy_name, refuse};
 use super::sys::fd::{self, check, own};
 use super::sys::poller::{READ, Registered};
+use super::watch_event::{Event, parse};
 use super::worker::Completion;
 use super::{Agent, Source};
 use crate::protocol::flow::{Inflow, Outflow};
@@ -30,11 +31,9 @@ const EVENTS: u32 = libc::IN_CREATE
     | libc::IN_MOVE_SELF
     | libc::IN_ONLYDIR;
 
-/// The bytes in front of the name of an event.
-const EVENT_HEADER: usize = 16;
 /// No event is read while there is less room: one read may bring many short ones.
 const ROOM: usize = 128 * 1024;
-/// The most bytes of events read at a time: each becomes at most 60 times as long in JSON.
+/// The most bytes of events read at a time: at most 128 events, a path each.
 const READ_BYTES: usize = 4096;
 
 /// A directory that is watched.
@@ -228,32 +227,6 @@ fn below(
     }
 }
 
-/// An event as the kernel writes it.
-#[derive(Debug, PartialEq, Eq)]
-struct Event<'a> {
-    watch: i32,
-    mask: u32,
-    cookie: u32,
-    name: &'a OsStr,
-}
-
-/// The first event in `bytes`, and the rest.
-fn parse(bytes: &[u8]) -> Option<(Event<'_>, &[u8])> {
-    let word = |at: usize| Some(u32::from_ne_bytes(*bytes.get(at..)?.first_chunk()?));
-    let (watch, mask, cookie) = (word(0)?, word(4)?, word(8)?);
-    let len = usize::try_from(word(12)?).ok()?;
-    let end = EVENT_HEADER.checked_add(len)?;
-    let name = bytes.get(EVENT_HEADER..end)?;
-    let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
-    let event = Event {
-        watch: watch as i32,
-        mask,
-        cookie,
-        name: OsStr::from_bytes(name),
-    };
-    Some((event, &bytes[end..]))
-}
-
 impl Watch {
     fn read(&mut self) {
         let mut buffer = [0; READ_BYTES];
@@ -372,44 +345,6 @@ impl Watch {
         }
         for path in found {
             self.emit(FileChange::Create, path);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn events_are_read_one_by_one() {
-        let mut bytes = Vec::new();
-        for (name, padded) in [("a", 16u32), ("", 0)] {
-            bytes.extend_from_slice(&7i32.to_ne_bytes());
-            bytes.extend_from_slice(&libc::IN_CREATE.to_ne_bytes());
-            bytes.extend_from_slice(&3u32.to_ne_bytes());
-            bytes.extend_from_slice(&padded.to_ne_bytes());
-            let mut field = name.as_bytes().to_vec();
-            field.resize(padded as usize, 0);
-            bytes.extend_from_slice(&field);
-        }
-        let (first, rest) = parse(&bytes).unwrap();
-        assert_eq!((first.watch, first.cookie), (7, 3));
-        assert_eq!(first.name, "a");
-        let (second, rest) = parse(rest).unwrap();
-        assert_eq!(second.name, "");
-        assert_eq!(parse(rest), None);
-    }
-
-    proptest! {
-        #[test]
-        fn malformed_events_are_none(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-            let mut rest = bytes.as_slice();
-            while let Some((_, after)) = parse(rest) {
-                prop_assert!(after.len() < rest.len());
-                rest = after;
-            }
         }
     }
 }

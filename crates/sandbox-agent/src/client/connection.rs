@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_io::{AsyncRead, AsyncWrite};
 use sandbox_core::{BoxConnection, Result};
 
-use super::channel::ChannelGuard;
+use super::guard::ChannelGuard;
 use super::lines::end_of;
 use super::{Session, nonsense};
 use crate::protocol::{Reply, Request, Tag};

@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use sandbox_core::{Error, ErrorKind, Result};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Notify;
@@ -244,6 +245,8 @@ impl Driver {
             "the sandbox's agent does not know of it any more",
         ));
         self.shared.state().resume(known, &lost);
+        // Both sides of the old link may have noticed that it broke.
+        let _ = self.broken.notified().now_or_never();
         self.shared.link_up(incoming.lease, writer);
         Ok(incoming)
     }

@@ -13,7 +13,8 @@ use sandbox_core::{
     Signal, Stdin,
 };
 
-use super::channel::{Channel, ChannelGuard};
+use super::channel::Channel;
+use super::guard::ChannelGuard;
 use super::{Session, nonsense};
 use crate::protocol::{Reply, Request, Tag};
 

@@ -9,7 +9,7 @@ use sandbox_core::{
     MakeDirOptions, ReadOptions, Result, SandboxPath, WatchOptions, WriteOptions,
 };
 
-use super::channel::ChannelGuard;
+use super::guard::ChannelGuard;
 use super::lines::{self, Lines};
 use super::{AgentClient, nonsense};
 use crate::protocol::{Reply, Request, Tag};

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use sandbox_core::{Error, ErrorKind, Result};
 use serde::de::DeserializeOwned;
 
-use super::channel::ChannelGuard;
+use super::guard::ChannelGuard;
 use super::{Session, nonsense};
 use crate::protocol::{Reply, Request, Tag, WireError};
 

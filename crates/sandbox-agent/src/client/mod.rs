@@ -5,8 +5,10 @@ mod connection;
 mod driver;
 mod exec;
 mod files;
+mod guard;
 mod lines;
 mod link;
+mod outbox;
 mod state;
 
 use std::collections::BTreeMap;
@@ -18,7 +20,7 @@ use sandbox_core::{
     SandboxPath, Signal, Stats, User,
 };
 
-use self::channel::ChannelGuard;
+use self::guard::ChannelGuard;
 use self::state::Shared;
 use crate::protocol::{Reply, Request};
 
@@ -84,11 +86,16 @@ pub(crate) struct Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        let reason = Error::new(
-            ErrorKind::Unavailable,
-            "agent.close",
-            "the client was closed",
-        );
+        self.close();
+    }
+}
+
+impl Session {
+    fn close(&self) {
+        // Acknowledgements that wait for company: what was read is not to be read again.
+        self.shared.kick();
+        let message = "the client was closed";
+        let reason = Error::new(ErrorKind::Unavailable, "agent.close", message);
         self.shared.close(&reason);
     }
 }
@@ -150,13 +157,12 @@ impl AgentClient {
     }
 
     /// Closes the client: whatever waits fails with `Unavailable`, processes go on.
+    ///
+    /// What processes that are not dropped before this say from now on is kept, as far as the
+    /// window goes, for the next client that attaches to them; a server that ends in an orderly
+    /// way closes first and drops then.
     pub fn close(&self) {
-        let reason = Error::new(
-            ErrorKind::Unavailable,
-            "agent.close",
-            "the client was closed",
-        );
-        self.session.shared.close(&reason);
+        self.session.close();
     }
 
     /// As `Sandbox::spawn`.

@@ -1,7 +1,7 @@
 //! From a new process to the program it runs.
 //!
-//! The process shares the memory of the one that started it, which waits (`CLONE_VFORK`) until the
-//! program runs: copying nothing makes this several times cheaper than `fork`. So nothing here
+//! The process shares the memory of its supervisor, which waits (`CLONE_VFORK`) until the program
+//! runs: copying nothing makes this several times cheaper than `fork`. So nothing here
 //! allocates, locks, unwinds or touches thread-local memory, `errno` included.
 #![expect(unsafe_code, reason = "it consists of system calls")]
 
@@ -16,7 +16,7 @@ pub(super) const STACK: usize = 16 * 1024;
 /// Memory for such a stack.
 #[derive(Debug)]
 #[repr(align(16))]
-pub(crate) struct Stack([u8; STACK]);
+pub(super) struct Stack([u8; STACK]);
 
 impl Stack {
     pub(super) fn new() -> Box<Self> {

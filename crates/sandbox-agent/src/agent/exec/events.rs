@@ -19,9 +19,10 @@ use crate::protocol::{Reply, WireError};
 const SWEEP_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Does for a process what it could not do itself.
-pub(super) fn after_start(pid: i32, killable_first: bool) {
+fn after_start(pid: i32, killable_first: bool) {
     if !killable_first {
-        // It may not write its own while it shares this program's protected memory.
+        // An agent without rights may not write the file of a process that still shares its
+        // protected memory. What such a process starts at once may miss it.
         let _ = fs::write(format!("/proc/{pid}/oom_score_adj"), "1000");
     }
 }
@@ -81,16 +82,18 @@ impl Agent {
             return;
         }
         exec.pid = pid;
-        let killable = exec
-            .supervisor
-            .as_ref()
-            .is_some_and(|one| one.is_killable_first());
-        let channel = exec.channel;
+        let supervisor = exec.supervisor.as_ref();
+        let killable = supervisor.is_some_and(super::Supervisor::is_killable_first);
+        if supervisor.is_some_and(|one| !one.stays()) {
+            // It is, or is about to become, a child of this program.
+            self.pids.insert(pid, id);
+        }
+        let (channel, takes_input) = (exec.channel, exec.input.is_some());
         after_start(pid, killable);
         self.starting.remove(&id);
         if let Some(channel) = channel {
             let pid = public_pid(pid);
-            self.reply_soon(channel, Ok(Reply::Spawned { pid }));
+            self.reply_started(channel, Reply::Spawned { pid }, takes_input);
         }
     }
 
@@ -120,11 +123,13 @@ impl Agent {
     /// Takes the status of every child that ended.
     pub(crate) fn reap_children(&mut self) {
         while let Some((pid, wait_status)) = signal::reap() {
+            // A command that became a child of this program was announced before.
+            self.supervisors_spoke();
             let Some(id) = self.pids.remove(&pid) else {
                 continue;
             };
             let exec = self.execs.get_mut(&id);
-            match exec.and_then(|exec| exec.supervisor.take()) {
+            match exec.and_then(|exec| exec.take_supervisor(pid)) {
                 Some(supervisor) => self.supervisor_reaped(id, &supervisor),
                 None => self.process_ended(id, wait_status),
             }
@@ -141,6 +146,7 @@ impl Agent {
                     self.supervised_failed(id, failure.describe(&command));
                 }
             }
+            Phase::Running(_) if !supervisor.stays() => {}
             Phase::Starting | Phase::Running(_) => self.supervisor_lost(id, supervisor),
         }
         self.settle(id);
@@ -153,8 +159,10 @@ impl Agent {
         if let Some(pid) = supervisor.command_pid() {
             let _ = signal::kill(-pid, libc::SIGKILL);
         }
-        let known = self.pids.keys().copied().collect();
-        self.sweeper.kill_strays_but(known);
+        if supervisor.stays() {
+            let known = self.pids.keys().copied().collect();
+            self.sweeper.kill_strays_but(known);
+        }
         if self
             .execs
             .get(&id)

@@ -2,20 +2,17 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::time::Duration;
 
 use sandbox_core::{Command, ErrorKind, OutputStream, Stdin};
 
-use super::child::{self, Stack};
-use super::events::after_start;
-use super::plan::{Failure, Plan, Stage, environment, public_pid};
+use super::plan::{Failure, Plan, Stage, environment};
 use super::process::{Exec, ExecId, Kill, Output};
 use super::{Identity, Pipe, Supervisor, pty};
 use crate::agent::sys::fd;
 use crate::agent::sys::poller::Registered;
 use crate::agent::{Agent, Source};
+use crate::protocol::WireError;
 use crate::protocol::flow::{Inflow, Outflow};
-use crate::protocol::{Reply, WireError};
 
 /// The process's three standard streams, and this program's sides of them.
 struct Streams {
@@ -90,10 +87,7 @@ impl Agent {
         }
         let id = self.next_exec;
         self.next_exec += 1;
-        match command.timeout {
-            None => self.start_directly(id, channel, plan, streams, &command),
-            Some(timeout) => self.start_supervised(id, channel, plan, streams, command, timeout),
-        }
+        self.start(id, channel, plan, streams, command)
     }
 
     fn identity_for(&mut self, command: &Command) -> Result<(Identity, bool), WireError> {
@@ -120,50 +114,25 @@ impl Agent {
         }
     }
 
-    fn start_directly(
-        &mut self,
-        id: ExecId,
-        channel: u32,
-        mut plan: Plan,
-        streams: Streams,
-        command: &Command,
-    ) -> Result<(), WireError> {
-        let stack = self.stack.get_or_insert_with(Stack::new).top();
-        let pid = child::start(&mut plan, stack);
-        // It has them now; a copy here would keep its output from ending.
-        drop(streams.child);
-        if let Some(failure) = plan.failure() {
-            // A process that failed to run its program is reaped like any other child.
-            return Err(failure.describe(command));
-        }
-        after_start(pid, plan.is_killable_first());
-        let exec = self.make_exec(id, channel, streams.input, streams.outputs, command);
-        self.pids.insert(pid, id);
-        self.execs.insert(id, Exec { pid, ..exec });
-        self.take_channel(channel, id);
-        let pid = public_pid(pid);
-        self.reply_soon(channel, Ok(Reply::Spawned { pid }));
-        Ok(())
-    }
-
-    fn start_supervised(
+    fn start(
         &mut self,
         id: ExecId,
         channel: u32,
         plan: Plan,
         streams: Streams,
         command: Command,
-        timeout: Duration,
     ) -> Result<(), WireError> {
         let notify = self.supervised.1.as_raw_fd();
-        let supervisor =
-            Supervisor::start(plan, id, notify).map_err(|failure| failure.describe(&command))?;
+        let stays = command.timeout.is_some();
+        let supervisor = Supervisor::start(plan, id, notify, stays)
+            .map_err(|failure| failure.describe(&command))?;
         let mut exec = self.make_exec(id, channel, streams.input, streams.outputs, &command);
+        let now = self.clock.now();
+        exec.deadline = command.timeout.map(|timeout| now.saturating_add(timeout));
         exec.starting = Some(Box::new(command));
         // The process takes its streams from this program's own descriptors, which therefore stay
         // open until its program runs.
         self.starting.insert(id, streams.child);
-        exec.deadline = Some(self.clock.now().saturating_add(timeout));
         self.pids.insert(supervisor.pid, id);
         exec.supervisor = Some(supervisor);
         self.execs.insert(id, exec);

@@ -13,6 +13,5 @@ mod pty;
 mod supervisor;
 
 pub(super) use account::{Accounts, Identity};
-pub(super) use child::Stack;
 pub(super) use process::{Exec, ExecId, Pipe};
 pub(super) use supervisor::Supervisor;

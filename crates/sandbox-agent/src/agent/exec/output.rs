@@ -13,6 +13,9 @@ use crate::protocol::Tag;
 /// The most bytes read at a time.
 const CHUNK: usize = 64 * 1024;
 
+/// Output of this many bytes at a time does not wait for company.
+const BULK: usize = 16 * 1024;
+
 /// What one read brought.
 enum Got {
     Data(Vec<u8>),
@@ -62,9 +65,12 @@ impl Agent {
             Got::Data(data) => {
                 output.before_exit = output.before_exit.saturating_sub(data.len());
                 if !discard {
+                    let bulk = data.len() >= BULK;
                     exec.out.push(Tag::Output(stream), data);
-                    if let Some(channel) = channel {
-                        self.ready_soon(channel);
+                    match channel {
+                        Some(channel) if bulk => self.ready_now(channel),
+                        Some(channel) => self.ready_soon(channel),
+                        None => {}
                     }
                 }
             }

@@ -146,6 +146,11 @@ pub(super) fn decode(wait_status: i32) -> ExitStatus {
 }
 
 impl Exec {
+    /// Takes the supervisor out when this is its id.
+    pub(super) fn take_supervisor(&mut self, pid: i32) -> Option<Supervisor> {
+        self.supervisor.take_if(|one| one.pid == pid)
+    }
+
     /// Nobody wants it any more.
     pub(crate) fn forget(&mut self) {
         self.channel = None;

@@ -17,7 +17,8 @@ pub(super) fn open(size: PtySize, owner: Option<u32>) -> io::Result<(OwnedFd, Ow
     // SAFETY: the kernel reads one int.
     check(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCSPTLCK, &unlock) })?;
     // SAFETY: no memory is involved.
-    let slave = own(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCGPTPEER, flags) })?;
+    let slave = own(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCGPTPEER, flags) });
+    let slave = slave.or_else(|_| open_by_number(&master, flags))?;
     resize(master.as_raw_fd(), size)?;
     if let Some(uid) = owner {
         // Best effort: only programs that open the terminal by name need it.
@@ -25,6 +26,16 @@ pub(super) fn open(size: PtySize, owner: Option<u32>) -> io::Result<(OwnedFd, Ow
         unsafe { libc::fchown(slave.as_raw_fd(), uid, u32::MAX) };
     }
     Ok((master, slave))
+}
+
+/// For kernels that cannot open the other side by itself (before 4.13, and some that only look
+/// like Linux).
+fn open_by_number(master: &OwnedFd, flags: i32) -> io::Result<OwnedFd> {
+    let mut number: libc::c_uint = 0;
+    // SAFETY: the kernel writes one int.
+    check(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCGPTN, &mut number) })?;
+    let path = std::ffi::CString::new(format!("/dev/pts/{number}"))?;
+    open_path(&path, flags)
 }
 
 fn open_path(path: &std::ffi::CStr, flags: i32) -> io::Result<OwnedFd> {

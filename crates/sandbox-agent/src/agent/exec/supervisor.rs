@@ -1,10 +1,14 @@
-//! A supervisor stands between this program and a command with a time limit.
+//! A supervisor stands between this program and a command.
 //!
-//! It adopts whatever the command's processes leave behind (`setsid` and a double fork included), so
-//! that at the end of the time all of it can be found below the supervisor and killed. It shares
-//! memory and descriptors with this program (`CLONE_VM | CLONE_FILES`): starting one costs about as
-//! much as a thread, and it holds no copy of anybody's pipe. Like `child`, it does nothing but
-//! system calls.
+//! It starts the command, so that this program never waits for a process that the guest can stop
+//! before its program runs. Where there is no time limit it is gone as soon as the command runs.
+//! Where there is one it stays and adopts whatever the command's processes leave behind (`setsid`
+//! and a double fork included), so that at the end of the time all of it can be found below the
+//! supervisor and killed.
+//!
+//! It shares memory and descriptors with this program (`CLONE_VM | CLONE_FILES`): starting one
+//! costs about as much as a thread, and it holds no copy of anybody's pipe. Like `child`, it does
+//! nothing but system calls.
 #![expect(unsafe_code, reason = "it consists of system calls on shared memory")]
 
 use std::os::fd::RawFd;
@@ -21,6 +25,8 @@ struct Shared {
     plan: Plan,
     stack: *mut u8,
     id: ExecId,
+    /// Whether it stays until it is released.
+    stays: bool,
     /// Where a supervisor says that something changed.
     notify: RawFd,
     pid: AtomicI32,
@@ -58,13 +64,20 @@ pub(crate) struct Supervisor {
 
 impl Supervisor {
     /// Starts the planned process below a supervisor, which writes `id` to `notify` whenever the
-    /// phase has changed. Returns at once.
-    pub(crate) fn start(plan: Plan, id: ExecId, notify: RawFd) -> Result<Self, Failure> {
+    /// phase has changed. Returns at once. One that does not stay leaves the command to this
+    /// program, as a child of its own.
+    pub(crate) fn start(
+        plan: Plan,
+        id: ExecId,
+        notify: RawFd,
+        stays: bool,
+    ) -> Result<Self, Failure> {
         let mut stacks = [Stack::new(), Stack::new()];
         let shared = Box::into_raw(Box::new(Shared {
             plan,
             stack: stacks[1].top(),
             id,
+            stays,
             notify,
             pid: AtomicI32::new(0),
             phase: AtomicU32::new(STARTING),
@@ -127,6 +140,11 @@ impl Supervisor {
         unsafe { futex(released, libc::FUTEX_WAKE, i32::MAX as usize) };
     }
 
+    /// Whether it stays until it is released.
+    pub(crate) fn stays(&self) -> bool {
+        self.shared().stays
+    }
+
     /// Ends it at once.
     pub(crate) fn kill(&self) {
         // It was not reaped yet, so the id is still its own.
@@ -161,6 +179,9 @@ extern "C" fn supervise(shared: *mut u8) -> ! {
     }
     shared.pid.store(pid, Ordering::Release);
     announce(shared, RUNNING);
+    if !shared.stays {
+        raw::exit(0);
+    }
     let status = wait_for(pid);
     shared.status.store(status, Ordering::Release);
     announce(shared, ENDED);

@@ -48,7 +48,7 @@ impl Agent {
         let (lines, mut writer) = lines(job, self.workers.completions.clone());
         self.channels
             .insert(channel, Channel::Lines(Box::new(lines)));
-        self.reply_soon(channel, Ok(Reply::Done));
+        self.reply_soon(channel, Reply::Done);
         self.workers.submit(move || {
             let result = make(&mut writer);
             writer.finish(result);
