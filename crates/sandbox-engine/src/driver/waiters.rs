@@ -18,6 +18,10 @@ impl Driver {
     pub(super) fn settle(&mut self) {
         let waiting = std::mem::take(&mut self.waiters);
         for waiter in waiting {
+            // Whoever asked has left: without this they would pile up while the goal is far.
+            if waiter.reply.is_closed() {
+                continue;
+            }
             match self.verdict(waiter.goal) {
                 None => self.waiters.push(waiter),
                 Some(verdict) => {
