@@ -27,6 +27,10 @@ impl Access {
         Self { core, entry }
     }
 
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
     pub(crate) fn entry(&self) -> &Entry {
         &self.entry
     }

@@ -21,6 +21,7 @@ use crate::provision::{OnDemand, Provisioner};
 use crate::record::SandboxRecord;
 use crate::registry::Registry;
 use crate::slot::{AbsentRuntime, Slot};
+use crate::snapshots::OnTheirWay;
 use crate::store::{Loaded, MemoryStore, Store, StoredProcess, StoredSandbox};
 use crate::templates::Templates;
 use crate::watcher::Watcher;
@@ -144,6 +145,7 @@ impl EngineBuilder {
             templates: self.templates,
             provisioner: self.provisioner,
             admission: self.admission,
+            snapshots: OnTheirWay::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             kill: CancellationToken::new(),

@@ -15,6 +15,8 @@ pub struct EngineConfig {
     pub action_timeout: Duration,
     /// How long one try to destroy may take. Default: 2 minutes.
     pub destroy_timeout: Duration,
+    /// How long taking a snapshot may take. Default: 10 minutes.
+    pub snapshot_timeout: Duration,
     /// How long a runtime may take to say what it has. Default: 60 s.
     pub recover_timeout: Duration,
     /// How long [`shutdown`](crate::Engine::shutdown) waits for what is on its way.
@@ -30,6 +32,8 @@ pub struct EngineConfig {
     /// The most failed sandboxes of one owner that hold nothing any more and can still be asked
     /// for; of more, those asked for first are destroyed. Default: 100.
     pub max_failed: usize,
+    /// The most snapshots of one owner. Default: 1,000.
+    pub max_snapshots: usize,
     /// The most events that are kept. Default: 100,000.
     pub max_events: u64,
     /// How much output of a process is kept, in bytes. Default: 1 MiB.
@@ -49,12 +53,14 @@ impl Default for EngineConfig {
             create_timeout: Duration::from_secs(600),
             action_timeout: Duration::from_secs(60),
             destroy_timeout: Duration::from_secs(120),
+            snapshot_timeout: Duration::from_secs(600),
             recover_timeout: Duration::from_secs(60),
             shutdown_grace: Duration::from_secs(10),
             activity_precision: Duration::from_secs(5),
             destroyed_retention: Duration::from_secs(24 * 60 * 60),
             max_destroyed: 10_000,
             max_failed: 100,
+            max_snapshots: 1_000,
             max_events: 100_000,
             process_output: 1 << 20,
             max_processes: 128,

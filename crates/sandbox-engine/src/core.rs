@@ -18,6 +18,7 @@ use crate::events::NewEvent;
 use crate::provision::Provisioner;
 use crate::registry::Registry;
 use crate::slot::Slot;
+use crate::snapshots::OnTheirWay;
 use crate::store::{Retention, Store};
 use crate::templates::Templates;
 
@@ -35,6 +36,7 @@ pub(crate) struct Core {
     pub(crate) templates: Templates,
     pub(crate) provisioner: Arc<dyn Provisioner>,
     pub(crate) admission: Arc<dyn Admission>,
+    pub(crate) snapshots: OnTheirWay,
     pub(crate) tasks: TaskTracker,
     /// Start nothing new.
     pub(crate) stop: CancellationToken,

@@ -7,8 +7,8 @@ use std::time::Duration;
 use sandbox_core::egress::{Destination, EgressPolicy, EgressRules, Explanation};
 use sandbox_core::lifecycle::{Lifecycle, Request};
 use sandbox_core::{
-    Error, ErrorKind, Result, Runtime, RuntimeName, SandboxId, SandboxSpec, SnapshotId, Stats,
-    Template, TemplateName, Timestamp,
+    Error, ErrorKind, Result, Runtime, RuntimeName, SandboxId, SandboxSpec, Stats, Template,
+    TemplateName, Timestamp,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -26,6 +26,7 @@ use crate::registry::{not_found, taken};
 use crate::request::CreateRequest;
 use crate::resolve::Resolved;
 use crate::slot::Slot;
+use crate::snapshots::check_source;
 use crate::store::{Store, StoredSandbox};
 use crate::templates::Templates;
 
@@ -69,7 +70,8 @@ impl Engine {
     ///
     /// # Errors
     /// `InvalidSpec`, `Unsupported` or `LimitExceeded` naming a field, before anything was begun;
-    /// `NotFound` with field `template` or `runtime`; `Conflict` with field `id` for one that was
+    /// `NotFound` with field `template` or `runtime`, or `source.snapshot` for one that the owner
+    /// does not have on this runtime; `Conflict` with field `id` for one that was
     /// used before; what the runtime failed with. In the last case the failed sandbox can still be
     /// asked for, and what it left is removed.
     pub async fn create(&self, request: CreateRequest) -> Result<Arc<SandboxRecord>> {
@@ -92,6 +94,7 @@ impl Engine {
     ) -> Result<Arc<SandboxRecord>> {
         self.core.check_open()?;
         let resolved = Resolved::new(&self.core, &request)?;
+        check_source(&self.core, &request, &resolved.slot.name).await?;
         let id = resolved.spec.id().clone();
         if request.id.is_some() {
             self.check_unused(&id).await?;
@@ -296,24 +299,6 @@ impl Engine {
         Ok(self.get(id).await?.egress.explain(destination))
     }
 
-    /// Keeps the file system of a sandbox as it is now.
-    ///
-    /// # Errors
-    /// As [`Sandbox::snapshot`](sandbox_core::Sandbox::snapshot).
-    pub async fn snapshot(&self, id: &SandboxId) -> Result<SnapshotId> {
-        use sandbox_core::Sandbox;
-        self.sandbox(id)?.snapshot().await
-    }
-
-    /// Removes a snapshot that `runtime` has.
-    ///
-    /// # Errors
-    /// `NotFound` with field `runtime` or `snapshot`.
-    pub async fn remove_snapshot(&self, runtime: &RuntimeName, id: &SnapshotId) -> Result<()> {
-        self.core.check_open()?;
-        self.slot(runtime)?.runtime.remove_snapshot(id).await
-    }
-
     /// What a sandbox uses now. This is no use of it: it wakes nothing.
     ///
     /// # Errors
@@ -372,7 +357,7 @@ impl Engine {
         self.core.default_runtime.as_ref()
     }
 
-    fn slot(&self, runtime: &RuntimeName) -> Result<&Arc<Slot>> {
+    pub(crate) fn slot(&self, runtime: &RuntimeName) -> Result<&Arc<Slot>> {
         self.core.slots.get(runtime).ok_or_else(|| {
             let message = format!("there is no runtime {runtime}");
             Error::new(ErrorKind::NotFound, "engine.runtime", message).with_field("runtime")
@@ -410,10 +395,11 @@ impl Engine {
 }
 
 impl Engine {
-    /// What an engine resolves a request to, for those who admit or price it beforehand.
+    /// What an engine resolves a request to, for those who admit or price it beforehand. Whose the
+    /// snapshot is that it may name, only [`create`](Self::create) asks.
     ///
     /// # Errors
-    /// As [`create`](Self::create), up to admission.
+    /// Otherwise as there, up to admission.
     pub fn resolve(&self, request: &CreateRequest) -> Result<SandboxSpec> {
         Ok(Resolved::new(&self.core, request)?.spec)
     }

@@ -22,6 +22,7 @@ mod registry;
 mod request;
 mod resolve;
 mod slot;
+mod snapshots;
 mod usage;
 mod watcher;
 
@@ -45,4 +46,5 @@ pub use record::SandboxRecord;
 pub use request::{
     CreateRequest, Cursor, DEFAULT_PAGE, ListFilter, MAX_PAGE, Page, ResourceOverrides,
 };
+pub use snapshots::SnapshotRecord;
 pub use usage::Usage;

@@ -192,13 +192,7 @@ impl Sandbox for SandboxHandle {
     }
 
     async fn snapshot(&self) -> Result<SnapshotId> {
-        let (sandbox, _in_use) = self.access.enter().await?;
-        let snapshot = sandbox.snapshot().await?;
-        let kind = EventKind::SnapshotTaken {
-            snapshot: snapshot.clone(),
-        };
-        self.access.publish(kind).await;
-        Ok(snapshot)
+        self.access.snapshot().await
     }
 
     /// Asks the runtime without counting as a use.

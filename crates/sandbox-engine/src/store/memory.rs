@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use sandbox_core::{Result, SandboxId};
+use sandbox_core::{Result, RuntimeName, SandboxId, SnapshotId};
 use tokio::sync::watch;
 
 use super::{
     Change, DestroyedQuery, EventPage, EventQuery, Loaded, Retention, Store, StoredProcess,
-    StoredSandbox, UsageRow,
+    StoredSandbox, UsageRow, taken_snapshot,
 };
-use crate::OwnerId;
 use crate::events::{Event, NewEvent};
 use crate::owners::Month;
 use crate::process::ProcessId;
+use crate::{OwnerId, SnapshotRecord};
 
 /// Keeps everything in memory. Clones share it, so that a second engine can take over from the
 /// first within one process.
@@ -39,6 +39,8 @@ struct Tables {
     events: VecDeque<Event>,
     /// The number of the last event, whether kept or not.
     last_event: u64,
+    /// In the order in which they were written.
+    snapshots: Vec<SnapshotRecord>,
     usage: HashMap<(OwnerId, Month), HashMap<Option<SandboxId>, u64>>,
 }
 
@@ -257,6 +259,36 @@ impl Store for MemoryStore {
                 millis: *millis,
             });
         Ok(rows.collect())
+    }
+
+    async fn add_snapshot(&self, snapshot: &SnapshotRecord) -> Result<()> {
+        let mut tables = self.tables();
+        let same =
+            |kept: &SnapshotRecord| kept.runtime == snapshot.runtime && kept.id == snapshot.id;
+        if tables.snapshots.iter().any(same) {
+            return Err(taken_snapshot(snapshot));
+        }
+        tables.snapshots.push(snapshot.clone());
+        Ok(())
+    }
+
+    async fn snapshots(
+        &self,
+        owner: &OwnerId,
+        id: Option<&SnapshotId>,
+    ) -> Result<Vec<SnapshotRecord>> {
+        let tables = self.tables();
+        let newest_first = tables.snapshots.iter().rev();
+        let wanted =
+            newest_first.filter(|kept| kept.owner == *owner && id.is_none_or(|id| *id == kept.id));
+        Ok(wanted.cloned().collect())
+    }
+
+    async fn remove_snapshot(&self, runtime: &RuntimeName, id: &SnapshotId) -> Result<()> {
+        let mut tables = self.tables();
+        let other = |kept: &SnapshotRecord| kept.runtime != *runtime || kept.id != *id;
+        tables.snapshots.retain(other);
+        Ok(())
     }
 
     async fn purge(&self, retention: Retention) -> Result<()> {

@@ -1,4 +1,4 @@
-//! What is kept: sandboxes, events, processes and usage.
+//! What is kept: sandboxes, events, processes, snapshots' owners and usage.
 //!
 //! The engine writes every transition here before the action that follows from it starts, so that
 //! a process that dies at any instant leaves a record of whatever it may have begun.
@@ -13,7 +13,7 @@ mod tests;
 use std::fmt;
 
 use async_trait::async_trait;
-use sandbox_core::{Result, SandboxId, Timestamp};
+use sandbox_core::{Error, ErrorKind, Result, RuntimeName, SandboxId, SnapshotId, Timestamp};
 use tokio::sync::watch;
 
 pub use memory::MemoryStore;
@@ -21,10 +21,10 @@ pub use row::{StoredProcess, StoredSandbox};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteStore, Synchronous};
 
-use crate::OwnerId;
 use crate::events::{Event, NewEvent};
 use crate::owners::Month;
 use crate::process::ProcessId;
+use crate::{OwnerId, SnapshotRecord};
 
 /// Everything that is written with one step of one sandbox: all of it, or nothing.
 #[derive(Debug, Clone)]
@@ -140,9 +140,33 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// How long each sandbox of `owner` ran in `month`.
     async fn usage(&self, owner: &OwnerId, month: Month) -> Result<Vec<UsageRow>>;
 
+    /// Writes down a snapshot and whose it is.
+    ///
+    /// # Errors
+    /// `Conflict` with field `snapshot` when its runtime has one of this id already; that one stays
+    /// as it is.
+    async fn add_snapshot(&self, snapshot: &SnapshotRecord) -> Result<()>;
+
+    /// The snapshots of `owner`, those written last first; with an `id`, only those that have it,
+    /// one of each runtime at most.
+    async fn snapshots(
+        &self,
+        owner: &OwnerId,
+        id: Option<&SnapshotId>,
+    ) -> Result<Vec<SnapshotRecord>>;
+
+    /// Forgets the snapshot `id` of `runtime`. Idempotent.
+    async fn remove_snapshot(&self, runtime: &RuntimeName, id: &SnapshotId) -> Result<()>;
+
     /// Throws away what is too old. Usage stays: that of sandboxes which go is added up.
     async fn purge(&self, retention: Retention) -> Result<()>;
 
     /// Writes what is on its way and lets go of everything. Later calls fail with `Unavailable`.
     async fn close(&self);
+}
+
+/// A runtime gave an id that is in use.
+fn taken_snapshot(record: &SnapshotRecord) -> Error {
+    let message = format!("{} has a snapshot {} already", record.runtime, record.id);
+    Error::new(ErrorKind::Conflict, "store.write", message).with_field("snapshot")
 }

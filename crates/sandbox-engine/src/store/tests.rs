@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use sandbox_core::egress::EgressRules;
 use sandbox_core::lifecycle::{Lifecycle, LifecyclePolicy, Request, State};
-use sandbox_core::{Command, ExitStatus, SandboxId, SandboxSpec, Source, Timestamp};
+use sandbox_core::{
+    Command, ErrorKind, ExitStatus, SandboxId, SandboxSpec, SnapshotId, Source, Timestamp,
+};
 
 use super::{
     Change, DestroyedQuery, EventQuery, MemoryStore, Retention, Store, StoredProcess, StoredSandbox,
 };
-use crate::OwnerId;
 use crate::events::{EventKind, NewEvent};
 use crate::owners::Month;
 use crate::process::ProcessId;
+use crate::{OwnerId, SnapshotRecord};
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
@@ -231,12 +233,44 @@ async fn processes_live_as_long_as_their_sandbox(store: &dyn Store) {
     assert!(store.load().await.unwrap().processes.is_empty());
 }
 
+async fn snapshots_are_their_owners_and_never_change_hands(store: &dyn Store) {
+    let snapshot = |runtime: &str, id: &str, of: &str| SnapshotRecord {
+        id: SnapshotId::new(id).unwrap(),
+        owner: owner(of),
+        runtime: runtime.parse().unwrap(),
+        sandbox: SandboxId::new("s1").unwrap(),
+        created_at: NOW,
+    };
+    let (first, second) = (snapshot("x", "one", "sa"), snapshot("x", "two", "sa"));
+    let elsewhere = snapshot("y", "one", "sb");
+    for record in [&first, &second, &elsewhere] {
+        store.add_snapshot(record).await.unwrap();
+    }
+    let again = store.add_snapshot(&snapshot("x", "one", "sb")).await;
+    assert_eq!(again.unwrap_err().kind(), ErrorKind::Conflict);
+    let (a, b) = (owner("sa"), owner("sb"));
+    let all = store.snapshots(&a, None).await.unwrap();
+    assert_eq!(all, [second.clone(), first.clone()]);
+    let one = store.snapshots(&a, Some(&first.id)).await.unwrap();
+    assert_eq!(one, std::slice::from_ref(&first));
+    assert_eq!(store.snapshots(&b, Some(&second.id)).await.unwrap(), []);
+    for _ in 0..2 {
+        store
+            .remove_snapshot(&first.runtime, &first.id)
+            .await
+            .unwrap();
+    }
+    assert_eq!(store.snapshots(&a, None).await.unwrap(), [second]);
+    assert_eq!(store.snapshots(&b, None).await.unwrap(), [elsewhere]);
+}
+
 async fn every_promise(store: &dyn Store) {
     sandboxes_are_read_back_as_they_were(store).await;
     destroyed_ones_are_kept_apart_and_purged_by_age_and_number(store).await;
     events_are_numbered_filtered_paged_and_trimmed(store).await;
     usage_adds_up_by_month_and_survives_the_sandbox(store).await;
     processes_live_as_long_as_their_sandbox(store).await;
+    snapshots_are_their_owners_and_never_change_hands(store).await;
 }
 
 #[tokio::test]
@@ -247,8 +281,6 @@ async fn the_store_in_memory_keeps_every_promise() {
 #[cfg(feature = "sqlite")]
 mod sqlite {
     use std::os::unix::fs::PermissionsExt;
-
-    use sandbox_core::ErrorKind;
 
     use super::super::{SqliteStore, Synchronous};
     use super::*;

@@ -11,5 +11,6 @@ mod listing;
 mod processes;
 mod recovery;
 mod requests;
+mod snapshots;
 mod support;
 mod usage;

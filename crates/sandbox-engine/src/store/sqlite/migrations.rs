@@ -16,6 +16,10 @@ const MIGRATIONS: &[Migration] = &[
         "0003_idempotency",
         include_str!("migrations/0003_idempotency.sql"),
     ),
+    (
+        "0004_snapshots",
+        include_str!("migrations/0004_snapshots.sql"),
+    ),
 ];
 
 /// Applies what is missing, all of it or nothing.

@@ -2,6 +2,7 @@
 
 mod migrations;
 mod read;
+mod snapshots;
 mod write;
 mod writer;
 
@@ -12,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sandbox_core::{Error, ErrorKind, Result, SandboxId};
+use sandbox_core::{Error, ErrorKind, Result, RuntimeName, SandboxId, SnapshotId};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -25,10 +26,10 @@ use super::{
     Change, DestroyedQuery, EventPage, EventQuery, Loaded, Retention, Store, StoredProcess,
     StoredSandbox, UsageRow,
 };
-use crate::OwnerId;
 use crate::events::{Event, NewEvent};
 use crate::owners::Month;
 use crate::process::ProcessId;
+use crate::{OwnerId, SnapshotRecord};
 
 /// How many of the last events are kept in memory, so that live readers read no disk.
 const CACHED_EVENTS: usize = 4096;
@@ -238,6 +239,24 @@ impl Store for SqliteStore {
 
     async fn usage(&self, owner: &OwnerId, month: Month) -> Result<Vec<UsageRow>> {
         read::usage(&self.pool, owner, month).await
+    }
+
+    async fn add_snapshot(&self, snapshot: &SnapshotRecord) -> Result<()> {
+        let job = Job::AddSnapshot(Box::new(snapshot.clone()));
+        self.writer.write(job).await
+    }
+
+    async fn snapshots(
+        &self,
+        owner: &OwnerId,
+        id: Option<&SnapshotId>,
+    ) -> Result<Vec<SnapshotRecord>> {
+        snapshots::list(&self.pool, owner, id).await
+    }
+
+    async fn remove_snapshot(&self, runtime: &RuntimeName, id: &SnapshotId) -> Result<()> {
+        let job = Job::RemoveSnapshot(runtime.clone(), id.clone());
+        self.writer.write(job).await
     }
 
     async fn purge(&self, retention: Retention) -> Result<()> {

@@ -16,14 +16,14 @@ use crate::store::{
     DestroyedQuery, EventPage, EventQuery, Loaded, StoredProcess, StoredSandbox, UsageRow,
 };
 
-const OPERATION: &str = "store.read";
+pub(super) const OPERATION: &str = "store.read";
 
 /// Numbers are never negative: only this crate writes them.
-fn unsigned(value: i64) -> u64 {
+pub(super) fn unsigned(value: i64) -> u64 {
     u64::try_from(value).unwrap_or_default()
 }
 
-fn column<'r, T>(row: &'r SqliteRow, name: &str) -> Result<T>
+pub(super) fn column<'r, T>(row: &'r SqliteRow, name: &str) -> Result<T>
 where
     T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
 {

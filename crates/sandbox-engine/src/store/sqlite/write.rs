@@ -4,8 +4,8 @@ use sandbox_core::{Error, ErrorKind, Result, Timestamp};
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
-use super::failed;
 use super::writer::Job;
+use super::{failed, snapshots};
 use crate::events::Event;
 use crate::store::{Change, Retention, StoredProcess, StoredSandbox};
 
@@ -21,14 +21,19 @@ pub(super) async fn apply(connection: &mut SqliteConnection, job: &Job) -> Resul
             let delete = sqlx::query("DELETE FROM processes WHERE id = ?").bind(id.as_str());
             run(connection, delete).await.map(|_| ())
         }
+        Job::AddSnapshot(record) => snapshots::add(connection, record).await,
+        Job::RemoveSnapshot(runtime, id) => snapshots::remove(connection, runtime, id).await,
         Job::Purge(retention) => purge(connection, *retention).await,
     }
 }
 
-type Statement<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
+pub(super) type Statement<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
 
 /// Runs one statement; answers how many rows it changed.
-async fn run(connection: &mut SqliteConnection, statement: Statement<'_>) -> Result<u64> {
+pub(super) async fn run(
+    connection: &mut SqliteConnection,
+    statement: Statement<'_>,
+) -> Result<u64> {
     let done = statement.execute(connection).await;
     done.map(|done| done.rows_affected())
         .map_err(|e| failed(OPERATION, e))

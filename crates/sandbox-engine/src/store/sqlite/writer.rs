@@ -2,12 +2,13 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sandbox_core::{Error, ErrorKind, Result};
+use sandbox_core::{Error, ErrorKind, Result, RuntimeName, SnapshotId};
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::{CommittedEvents, failed, write};
+use crate::SnapshotRecord;
 use crate::events::{Event, NewEvent};
 use crate::process::ProcessId;
 use crate::store::{Change, Retention, StoredProcess};
@@ -24,6 +25,8 @@ pub(super) enum Job {
     Append(Vec<NewEvent>),
     SaveProcess(Box<StoredProcess>),
     RemoveProcess(ProcessId),
+    AddSnapshot(Box<SnapshotRecord>),
+    RemoveSnapshot(RuntimeName, SnapshotId),
     Purge(Retention),
 }
 
@@ -191,7 +194,11 @@ fn events_of(job: &Job) -> &[NewEvent] {
     match job {
         Job::Save(change) => &change.events,
         Job::Append(events) => events,
-        Job::SaveProcess(_) | Job::RemoveProcess(_) | Job::Purge(_) => &[],
+        Job::SaveProcess(_)
+        | Job::RemoveProcess(_)
+        | Job::AddSnapshot(_)
+        | Job::RemoveSnapshot(..)
+        | Job::Purge(_) => &[],
     }
 }
 

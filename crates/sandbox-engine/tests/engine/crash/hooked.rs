@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use async_trait::async_trait;
-use sandbox_core::{Result, SandboxId};
-use sandbox_engine::OwnerId;
+use sandbox_core::{Result, RuntimeName, SandboxId, SnapshotId};
 use sandbox_engine::events::NewEvent;
 use sandbox_engine::owners::Month;
 use sandbox_engine::process::ProcessId;
@@ -14,6 +13,7 @@ use sandbox_engine::store::{
     Change, DestroyedQuery, EventPage, EventQuery, Loaded, MemoryStore, Retention, Store,
     StoredProcess, StoredSandbox, UsageRow,
 };
+use sandbox_engine::{OwnerId, SnapshotRecord};
 use sandbox_testkit::When;
 use tokio::sync::{Notify, watch};
 
@@ -132,6 +132,22 @@ impl Store for HookedStore {
 
     async fn usage(&self, owner: &OwnerId, month: Month) -> Result<Vec<UsageRow>> {
         self.inner.usage(owner, month).await
+    }
+
+    async fn add_snapshot(&self, snapshot: &SnapshotRecord) -> Result<()> {
+        self.write(self.inner.add_snapshot(snapshot)).await
+    }
+
+    async fn snapshots(
+        &self,
+        owner: &OwnerId,
+        id: Option<&SnapshotId>,
+    ) -> Result<Vec<SnapshotRecord>> {
+        self.inner.snapshots(owner, id).await
+    }
+
+    async fn remove_snapshot(&self, runtime: &RuntimeName, id: &SnapshotId) -> Result<()> {
+        self.write(self.inner.remove_snapshot(runtime, id)).await
     }
 
     async fn purge(&self, retention: Retention) -> Result<()> {
