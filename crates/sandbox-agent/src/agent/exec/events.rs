@@ -18,12 +18,25 @@ use crate::protocol::{Reply, WireError};
 /// is gone.
 const SWEEP_PATIENCE: Duration = Duration::from_secs(2);
 
+/// How often the file of a process whose program has just begun is tried.
+const SCORE_TRIES: u32 = 20;
+
 /// Does for a process what it could not do itself.
 fn after_start(pid: i32, killable_first: bool) {
-    if !killable_first {
-        // An agent without rights may not write the file of a process that still shares its
-        // protected memory. What such a process starts at once may miss it.
-        let _ = fs::write(format!("/proc/{pid}/oom_score_adj"), "1000");
+    if killable_first {
+        return;
+    }
+    // An agent without rights may not write the file of a process that still shares its protected
+    // memory, and the kernel says that the program runs a moment before it lifts the protection.
+    // What such a process starts at once may miss it.
+    for _ in 0..SCORE_TRIES {
+        match fs::write(format!("/proc/{pid}/oom_score_adj"), "1000") {
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                std::thread::sleep(Duration::from_micros(100));
+            }
+            // Done, or the process is gone.
+            Ok(()) | Err(_) => return,
+        }
     }
 }
 
