@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod capabilities;
+mod command;
 mod error;
 mod ext;
 mod file;
@@ -11,6 +12,7 @@ mod process;
 mod resources;
 mod runtime;
 mod sandbox;
+mod signal;
 mod spec;
 mod stats;
 mod stream;
@@ -22,6 +24,9 @@ pub mod egress;
 pub mod lifecycle;
 
 pub use capabilities::{Capabilities, EgressCapabilities, LimitCapabilities};
+pub use command::{
+    Command, MAX_ARGUMENT_BYTES, MAX_COMMAND_BYTES, MAX_COMMAND_TIMEOUT, Program, PtySize, Stdin,
+};
 pub use error::{Error, ErrorKind, Result};
 pub use ext::{ExecOutput, MAX_EXEC_OUTPUT, MAX_READ_TO_BYTES, SandboxExt};
 pub use file::{
@@ -32,13 +37,12 @@ pub use guard::Guarded;
 pub use id::{RuntimeName, SandboxId, SnapshotId, TemplateName, User};
 pub use path::{MAX_NAME_BYTES, MAX_PATH_BYTES, SandboxPath};
 pub use process::{
-    Command, Exit, ExitStatus, KillCause, MAX_ARGUMENT_BYTES, MAX_COMMAND_BYTES,
-    MAX_COMMAND_TIMEOUT, OutputStream, Pid, Process, ProcessEvent, ProcessInfo, Program, PtySize,
-    Signal, Stdin,
+    Exit, ExitStatus, KillCause, OutputStream, Pid, Process, ProcessEvent, ProcessInfo,
 };
 pub use resources::Resources;
 pub use runtime::{Health, Progress, Recovered, RecoveredState, Runtime, RuntimeEvent};
 pub use sandbox::Sandbox;
+pub use signal::Signal;
 pub use spec::{
     MAX_ENV_BYTES, MAX_IMAGE_BYTES, MAX_METADATA_BYTES, MAX_METADATA_ENTRIES, SandboxSpec,
     SandboxSpecBuilder, Source,
