@@ -16,7 +16,7 @@
 //! env = { LANG = "C.UTF-8" }
 //! workdir = "/srv"
 //! user = "1000"
-//! egress = { mode = "deny_all", allow_domains = ["pypi.org"] }
+//! egress = { mode = "deny_all", allow_domains = ["packages.example.org"] }
 //! start = ["python3", "-m", "http.server"]   # or one line for the shell
 //! start_timeout = "30s"
 //! ```

@@ -64,7 +64,7 @@ fn a_whole_template_is_read() {
         env = { LANG = "C.UTF-8" }
         workdir = "/srv"
         user = "1000:1000"
-        egress = { mode = "deny_all", allow_domains = ["pypi.org"] }
+        egress = { mode = "deny_all", allow_domains = ["packages.example.org"] }
         start = ["python3", "-m", "http.server"]
         start_timeout = "30s"
 
