@@ -62,7 +62,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     use std::io::Write;
     writeln!(
         out,
-        "\nDocker, {rounds} rounds, `{}`; ours | floor, alternating",
+        "\nDocker, {rounds} rounds, `{}`; ours | floor, in turns of ten",
         bench.image
     )?;
     table::print(&mut rows, &mut out)?;
