@@ -34,7 +34,7 @@ pub use run::run;
 
 use channel::Channel;
 use clock::RunningClock;
-use exec::{Accounts, Exec, ExecId, Pipe};
+use exec::{Accounts, Exec, ExecId, Pipe, Supervisor};
 use link::Link;
 use memory::MemoryRanOut;
 use sweeper::Sweeper;
@@ -86,6 +86,8 @@ struct Agent {
     pids: HashMap<i32, ExecId>,
     /// Standard streams of processes whose program does not run yet.
     starting: HashMap<ExecId, [OwnedFd; 3]>,
+    /// Commands without a supervisor whose program may not run yet, with the memory they use.
+    adopted: Vec<(ExecId, Supervisor)>,
     next_exec: ExecId,
     next_job: u64,
     /// Both ends of the pipe on which supervisors speak.

@@ -64,6 +64,7 @@ impl Agent {
             execs: Default::default(),
             pids: Default::default(),
             starting: Default::default(),
+            adopted: Default::default(),
             next_exec: 0,
             next_job: 0,
             supervised: (spoken, speak),
@@ -98,6 +99,7 @@ impl Agent {
             if self.next_deadline().is_some() {
                 self.enforce_deadlines();
             }
+            self.look_at_adopted();
             self.advance_shutdown();
             self.flush();
         }
@@ -137,7 +139,9 @@ impl Agent {
             .next_deadline()
             .map(|at| at.saturating_sub(self.clock.now()).min(TICK));
         let shutdown = self.shutdown.as_ref().map(|one| one.remaining());
-        [flush, deadline, shutdown].into_iter().flatten().min()
+        let adopted = self.next_look();
+        let times = [flush, deadline, shutdown, adopted].into_iter();
+        times.flatten().min()
     }
 
     fn flush(&mut self) {

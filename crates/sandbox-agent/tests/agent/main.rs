@@ -12,5 +12,6 @@ mod links;
 mod owners;
 mod places;
 mod ports;
+mod supervisors;
 mod trees;
 mod watches;

@@ -5,7 +5,7 @@
 //! allocates, locks, unwinds or touches thread-local memory, `errno` included.
 #![expect(unsafe_code, reason = "it consists of system calls")]
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use super::plan::{Plan, Stage};
 use crate::agent::sys::raw;
@@ -29,19 +29,40 @@ impl Stack {
     }
 }
 
-/// Starts the planned process and waits until its program runs. Returns its id, or zero when it
-/// failed, which the plan then says.
-pub(super) fn start(plan: &mut Plan, stack: *mut u8) -> i32 {
+/// What the kernel says of a process to be, whoever else may have died.
+#[derive(Debug)]
+pub(super) struct Traces {
+    /// Its id, from before its first instruction; zero when there never was one.
+    pub(super) pid: AtomicI32,
+    /// Zero once it uses this program's memory no more: its program runs, or it has ended.
+    pub(super) inside: AtomicI32,
+}
+
+impl Traces {
+    pub(super) fn new() -> Self {
+        Self {
+            pid: AtomicI32::new(0),
+            inside: AtomicI32::new(1),
+        }
+    }
+}
+
+/// Starts the planned process and waits until its program runs. When it failed, the plan says so.
+/// The caller may be killed while it waits; `traces` tell even then what became of the process.
+pub(super) fn start(plan: &mut Plan, stack: *mut u8, traces: &Traces) {
     let argument: *mut Plan = plan;
-    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+    let words = [traces.pid.as_ptr(), traces.inside.as_ptr()];
+    let flags = libc::CLONE_VM
+        | libc::CLONE_VFORK
+        | libc::CLONE_PARENT_SETTID
+        | libc::CLONE_CHILD_CLEARTID
+        | libc::SIGCHLD;
     // SAFETY: the stack is the caller's own; `run` never returns; this process waits, so nobody
-    // else uses the plan meanwhile.
-    let pid = unsafe { raw::clone(flags, stack, run, argument.cast()) };
+    // else uses the plan meanwhile; the words live as long as the plan.
+    let pid = unsafe { raw::clone(flags, stack, run, argument.cast(), words) };
     if pid < 0 {
         plan.fail(Stage::Process, -pid as i32);
-        return 0;
     }
-    pid as i32
 }
 
 fn call(number: i64, args: [usize; 5]) -> Result<isize, i32> {

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use sandbox_core::{ErrorKind, ExitStatus, Signal};
 
-use super::plan::public_pid;
+use super::plan::{Failure, public_pid};
 use super::process::{Ending, ExecId, Kill, decode};
-use super::pty;
 use super::supervisor::Phase;
+use super::{Supervisor, pty};
 use crate::agent::Agent;
 use crate::agent::sys::{fd, signal};
 use crate::protocol::{Reply, WireError};
@@ -65,17 +65,17 @@ impl Agent {
         };
         match phase {
             Phase::Starting => {}
-            Phase::Running(pid) => self.supervised_started(id, pid),
-            Phase::Failed(failure) => {
-                let exec = self.execs.get_mut(&id);
-                let error = match exec.and_then(|exec| exec.starting.take()) {
-                    Some(command) => failure.describe(&command),
-                    None => WireError::new(ErrorKind::Internal, "the process did not start"),
-                };
-                self.supervised_failed(id, error);
+            Phase::Running(pid) => {
+                if self.supervised_started(id, pid) && self.leaves_its_command(id) {
+                    // It is, or is about to become, a child of this program.
+                    self.pids.insert(pid, id);
+                }
             }
+            Phase::Failed(failure) => self.did_not_start(id, failure),
             Phase::Ended(wait_status) => {
-                if let Some(pid) = self.command_pid(id) {
+                let exec = self.execs.get(&id);
+                let supervisor = exec.and_then(|exec| exec.supervisor.as_ref());
+                if let Some(pid) = supervisor.and_then(Supervisor::command_pid) {
                     self.supervised_started(id, pid);
                 }
                 self.process_ended(id, wait_status);
@@ -83,24 +83,23 @@ impl Agent {
         }
     }
 
-    fn command_pid(&self, id: ExecId) -> Option<i32> {
-        self.execs.get(&id)?.supervisor.as_ref()?.command_pid()
+    fn leaves_its_command(&self, id: ExecId) -> bool {
+        let exec = self.execs.get(&id);
+        exec.and_then(|exec| exec.supervisor.as_ref())
+            .is_some_and(|supervisor| !supervisor.stays())
     }
 
-    fn supervised_started(&mut self, id: ExecId, pid: i32) {
+    /// Says that a command's program runs; false when that was said before.
+    pub(super) fn supervised_started(&mut self, id: ExecId, pid: i32) -> bool {
         let Some(exec) = self.execs.get_mut(&id) else {
-            return;
+            return false;
         };
         if exec.starting.take().is_none() {
-            return;
+            return false;
         }
         exec.pid = pid;
         let supervisor = exec.supervisor.as_ref();
-        let killable = supervisor.is_some_and(super::Supervisor::is_killable_first);
-        if supervisor.is_some_and(|one| !one.stays()) {
-            // It is, or is about to become, a child of this program.
-            self.pids.insert(pid, id);
-        }
+        let killable = supervisor.is_some_and(Supervisor::is_killable_first);
         let (channel, takes_input) = (exec.channel, exec.input.is_some());
         after_start(pid, killable);
         self.starting.remove(&id);
@@ -108,10 +107,19 @@ impl Agent {
             let pid = public_pid(pid);
             self.reply_started(channel, Reply::Spawned { pid }, takes_input);
         }
+        true
+    }
+
+    /// Says why a command did not start.
+    pub(super) fn did_not_start(&mut self, id: ExecId, failure: Failure) {
+        let exec = self.execs.get_mut(&id);
+        if let Some(command) = exec.and_then(|exec| exec.starting.take()) {
+            self.supervised_failed(id, failure.describe(&command));
+        }
     }
 
     /// The process never ran. Its supervisor is kept until it was reaped.
-    fn supervised_failed(&mut self, id: ExecId, error: WireError) {
+    pub(super) fn supervised_failed(&mut self, id: ExecId, error: WireError) {
         self.starting.remove(&id);
         let Some(exec) = self.execs.get_mut(&id) else {
             return;
@@ -143,48 +151,12 @@ impl Agent {
             };
             let exec = self.execs.get_mut(&id);
             match exec.and_then(|exec| exec.take_supervisor(pid)) {
-                Some(supervisor) => self.supervisor_reaped(id, &supervisor),
-                None => self.process_ended(id, wait_status),
-            }
-        }
-    }
-
-    /// A supervisor is gone: released, or killed by the guest.
-    fn supervisor_reaped(&mut self, id: ExecId, supervisor: &super::Supervisor) {
-        match supervisor.phase() {
-            Phase::Ended(wait_status) => self.process_ended(id, wait_status),
-            Phase::Failed(failure) => {
-                let exec = self.execs.get_mut(&id);
-                if let Some(command) = exec.and_then(|exec| exec.starting.take()) {
-                    self.supervised_failed(id, failure.describe(&command));
+                Some(supervisor) => self.supervisor_reaped(id, supervisor),
+                None => {
+                    self.adopted_ended(id);
+                    self.process_ended(id, wait_status);
                 }
             }
-            Phase::Running(_) if !supervisor.stays() => {}
-            Phase::Starting | Phase::Running(_) => self.supervisor_lost(id, supervisor),
-        }
-        self.settle(id);
-    }
-
-    /// The guest killed the supervisor, so that nobody knows any more what belongs to the command.
-    /// Whatever came to this program since and is none of its children is killed: a command does
-    /// not get out of its time limit, at the price of processes that other commands left behind.
-    fn supervisor_lost(&mut self, id: ExecId, supervisor: &super::Supervisor) {
-        if let Some(pid) = supervisor.command_pid() {
-            let _ = signal::kill(-pid, libc::SIGKILL);
-        }
-        if supervisor.stays() {
-            let known = self.pids.keys().copied().collect();
-            self.sweeper.kill_strays_but(known);
-        }
-        if self
-            .execs
-            .get(&id)
-            .is_some_and(|exec| exec.starting.is_some())
-        {
-            let killed = WireError::new(ErrorKind::Unavailable, "the process was killed");
-            self.supervised_failed(id, killed);
-        } else {
-            self.process_ended(id, libc::SIGKILL);
         }
     }
 

@@ -1,6 +1,7 @@
 //! Processes that clients start.
 
 mod account;
+mod adopt;
 mod child;
 mod events;
 mod exit;

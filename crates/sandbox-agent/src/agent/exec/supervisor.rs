@@ -14,7 +14,7 @@
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
-use super::child::{self, Stack};
+use super::child::{self, Stack, Traces};
 use super::plan::{Failure, Plan};
 use super::process::ExecId;
 use crate::agent::sys::{raw, signal};
@@ -29,7 +29,7 @@ struct Shared {
     stays: bool,
     /// Where a supervisor says that something changed.
     notify: RawFd,
-    pid: AtomicI32,
+    traces: Traces,
     phase: AtomicU32,
     status: AtomicI32,
     released: AtomicU32,
@@ -53,7 +53,8 @@ pub(crate) enum Phase {
     Ended(i32),
 }
 
-/// A running supervisor. It must be reaped before this is dropped: it uses this memory.
+/// A running supervisor. Before this is dropped it must be reaped, and the process it started must
+/// have left: both use this memory.
 #[derive(Debug)]
 pub(crate) struct Supervisor {
     pub(crate) pid: i32,
@@ -79,7 +80,7 @@ impl Supervisor {
             id,
             stays,
             notify,
-            pid: AtomicI32::new(0),
+            traces: Traces::new(),
             phase: AtomicU32::new(STARTING),
             status: AtomicI32::new(0),
             released: AtomicU32::new(0),
@@ -87,7 +88,10 @@ impl Supervisor {
         let flags = libc::CLONE_VM | libc::CLONE_FILES | libc::SIGCHLD;
         // SAFETY: stack and shared memory live until the supervisor was reaped; `supervise` never
         // returns and uses neither the allocator nor thread-local memory.
-        let pid = unsafe { raw::clone(flags, stacks[0].top(), supervise, shared.cast()) };
+        let pid = unsafe {
+            let words = [std::ptr::null_mut(); 2];
+            raw::clone(flags, stacks[0].top(), supervise, shared.cast(), words)
+        };
         if pid < 0 {
             // SAFETY: no supervisor came to be that could use it.
             drop(unsafe { Box::from_raw(shared) });
@@ -112,7 +116,7 @@ impl Supervisor {
         let shared = self.shared();
         match shared.phase.load(Ordering::Acquire) {
             STARTING => Phase::Starting,
-            RUNNING => Phase::Running(shared.pid.load(Ordering::Acquire)),
+            RUNNING => Phase::Running(shared.traces.pid.load(Ordering::Acquire)),
             FAILED => match shared.plan.failure() {
                 Some(failure) => Phase::Failed(failure),
                 None => Phase::Starting,
@@ -121,10 +125,22 @@ impl Supervisor {
         }
     }
 
-    /// The command's process id, once it runs.
+    /// The command's process id, from before its first instruction.
     pub(crate) fn command_pid(&self) -> Option<i32> {
-        let pid = self.shared().pid.load(Ordering::Acquire);
+        let pid = self.shared().traces.pid.load(Ordering::Acquire);
         (pid > 0).then_some(pid)
+    }
+
+    /// Whether the command's process uses this memory no more: its program runs, or it has ended,
+    /// or there never was one.
+    pub(crate) fn is_left(&self) -> bool {
+        let traces = &self.shared().traces;
+        traces.inside.load(Ordering::Acquire) == 0 || traces.pid.load(Ordering::Acquire) == 0
+    }
+
+    /// Why the command did not start, as far as it is known.
+    pub(crate) fn failure(&self) -> Option<Failure> {
+        self.shared().plan.failure()
     }
 
     /// Whether the command made itself the first to go when memory runs out.
@@ -170,19 +186,18 @@ extern "C" fn supervise(shared: *mut u8) -> ! {
     let shared = shared.cast::<Shared>();
     prepare();
     // SAFETY: nobody else touches the plan until the phase has changed.
-    let pid = unsafe { child::start(&mut (*shared).plan, (*shared).stack) };
+    unsafe { child::start(&mut (*shared).plan, (*shared).stack, &(*shared).traces) };
     // SAFETY: from here on everything is reached through shared references and atomics.
     let shared = unsafe { &*shared };
     if shared.plan.failure().is_some() {
         announce(shared, FAILED);
         raw::exit(0);
     }
-    shared.pid.store(pid, Ordering::Release);
     announce(shared, RUNNING);
     if !shared.stays {
         raw::exit(0);
     }
-    let status = wait_for(pid);
+    let status = wait_for(shared.traces.pid.load(Ordering::Acquire));
     shared.status.store(status, Ordering::Release);
     announce(shared, ENDED);
     while shared.released.load(Ordering::Acquire) == 0 {

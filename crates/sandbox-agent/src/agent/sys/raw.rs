@@ -55,18 +55,20 @@ pub(crate) unsafe fn syscall(number: i64, args: [usize; 5]) -> isize {
 }
 
 /// Starts a process that runs `entry(argument)` on `stack` and never comes back from it. Returns
-/// its id, or a negative error number.
+/// its id, or a negative error number. Where `flags` say so, the kernel notes the new process's id
+/// in the first of `words` before it runs, and makes the second zero when it leaves this memory.
 ///
 /// # Safety
 /// `stack` is the upper end, aligned to 16 bytes, of memory that nobody else uses while the
 /// process runs; `entry` never returns, and neither it nor `flags` break what the caller's
-/// memory relies on.
+/// memory relies on. The words outlive the process's use of this memory.
 #[cfg(target_arch = "x86_64")]
 pub(crate) unsafe fn clone(
     flags: i32,
     stack: *mut u8,
     entry: extern "C" fn(*mut u8) -> !,
     argument: *mut u8,
+    words: [*mut i32; 2],
 ) -> isize {
     let result: isize;
     // SAFETY: the child leaves this block only through `entry`, on its own stack; the parent sees
@@ -84,8 +86,8 @@ pub(crate) unsafe fn clone(
             inlateout("rax") libc::SYS_clone as isize => result,
             in("rdi") flags as usize,
             in("rsi") stack,
-            in("rdx") 0usize,
-            in("r10") 0usize,
+            in("rdx") words[0],
+            in("r10") words[1],
             in("r8") 0usize,
             in("r12") argument,
             in("r13") entry,
@@ -97,18 +99,20 @@ pub(crate) unsafe fn clone(
 }
 
 /// Starts a process that runs `entry(argument)` on `stack` and never comes back from it. Returns
-/// its id, or a negative error number.
+/// its id, or a negative error number. Where `flags` say so, the kernel notes the new process's id
+/// in the first of `words` before it runs, and makes the second zero when it leaves this memory.
 ///
 /// # Safety
 /// `stack` is the upper end, aligned to 16 bytes, of memory that nobody else uses while the
 /// process runs; `entry` never returns, and neither it nor `flags` break what the caller's
-/// memory relies on.
+/// memory relies on. The words outlive the process's use of this memory.
 #[cfg(target_arch = "aarch64")]
 pub(crate) unsafe fn clone(
     flags: i32,
     stack: *mut u8,
     entry: extern "C" fn(*mut u8) -> !,
     argument: *mut u8,
+    words: [*mut i32; 2],
 ) -> isize {
     let result: isize;
     // SAFETY: the child leaves this block only through `entry`, on its own stack; the parent sees
@@ -125,9 +129,9 @@ pub(crate) unsafe fn clone(
             in("x8") libc::SYS_clone as usize,
             inlateout("x0") flags as isize => result,
             in("x1") stack,
-            in("x2") 0usize,
+            in("x2") words[0],
             in("x3") 0usize,
-            in("x4") 0usize,
+            in("x4") words[1],
             in("x20") argument,
             in("x21") entry,
         );

@@ -105,6 +105,28 @@ pub(crate) fn reap() -> Option<(i32, i32)> {
     (pid > 0).then_some((pid, status))
 }
 
+/// What has become of a child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Child {
+    /// It runs.
+    Alive,
+    /// It ended with this wait status, and was reaped.
+    Ended(i32),
+    /// There is no such child: somebody else reaped it.
+    Unknown,
+}
+
+/// Looks at one child, and reaps it when it has ended.
+pub(crate) fn look_at(pid: i32) -> Child {
+    let mut status = 0;
+    // SAFETY: the kernel writes one int.
+    match unsafe { libc::waitpid(pid, &mut status, libc::WNOHANG) } {
+        0 => Child::Alive,
+        reaped if reaped == pid => Child::Ended(status),
+        _ => Child::Unknown,
+    }
+}
+
 /// This process's user and group.
 pub(crate) fn own_ids() -> (u32, u32) {
     // SAFETY: these never fail and touch no memory.
