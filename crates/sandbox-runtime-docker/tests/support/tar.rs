@@ -1,7 +1,7 @@
 //! Image roots as tar files.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 
 /// The applets the tests call by name.
 const APPLETS: &[&str] = &[
@@ -144,12 +144,34 @@ pub(crate) fn busybox_root(busybox: &[u8]) -> Vec<u8> {
     tar.stdout
 }
 
+/// Targets of static programs, with what makes them so; the first may not be installed.
+const STATIC: [&[&str]; 2] = [
+    &["--target", "x86_64-unknown-linux-musl"],
+    &[
+        "--target",
+        "x86_64-unknown-linux-gnu",
+        "-C",
+        "target-feature=+crt-static",
+    ],
+];
+
 /// Puts `icmp-probe` and `udp-probe` into `bin`.
 fn compile_probe(bin: &Path) {
+    let mut tried = Vec::new();
+    let compiled = STATIC.into_iter().any(|target| {
+        tried.push(compile(bin, target));
+        tried.last().is_some_and(|output| output.status.success())
+    });
+    assert!(compiled, "{tried:?}");
+    std::os::unix::fs::symlink("icmp-probe", bin.join("udp-probe")).unwrap();
+}
+
+fn compile(bin: &Path, target: &[&str]) -> Output {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/probe.rs");
     let compiler = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let compiled = Command::new(compiler)
-        .args(["--edition", "2024", "--target", "x86_64-unknown-linux-musl"])
+    Command::new(compiler)
+        .args(["--edition", "2024"])
+        .args(target)
         .args([
             "-C",
             "opt-level=s",
@@ -162,7 +184,5 @@ fn compile_probe(bin: &Path) {
         .arg(bin.join("icmp-probe"))
         .arg(source)
         .output()
-        .expect("the tests need rustc");
-    assert!(compiled.status.success(), "{compiled:?}");
-    std::os::unix::fs::symlink("icmp-probe", bin.join("udp-probe")).unwrap();
+        .expect("the tests need rustc")
 }
