@@ -82,13 +82,14 @@ pub(crate) fn holder(
     }
 }
 
-/// The container that runs a sandbox's commands.
+/// The container that runs a sandbox's commands; `mounts` are the image's own.
 pub(crate) fn sandbox(
     config: &DockerConfig,
     spec: &SandboxSpec,
     image: &str,
     network: Network<'_>,
     first: First<'_>,
+    mut mounts: Vec<Mount>,
     labels: HashMap<String, String>,
 ) -> ContainerCreateBody {
     let limits = spec.resources();
@@ -126,11 +127,12 @@ pub(crate) fn sandbox(
     }
     body.entrypoint = Some(match first {
         First::Agent { volume } => {
-            host.mounts = Some(vec![agent_mount(volume)]);
+            mounts.push(agent_mount(volume));
             vec![format!("{AGENT_DIRECTORY}/{PROGRAM}"), "agent".to_owned()]
         }
         First::Sleeper => ["/bin/sh", "-c", SLEEPER].map(str::to_owned).into(),
     });
+    host.mounts = Some(mounts);
     body.image = Some(image.to_owned());
     body.user = Some("0:0".to_owned());
     // A directory that is missing is made by the daemon.
@@ -249,7 +251,8 @@ mod tests {
     fn a_sandbox_gets_nothing_of_the_host() {
         let config = DockerConfig::default();
         let first = First::Agent { volume: "v" };
-        let body = sandbox(&config, &spec(), "i", Network::None, first, HashMap::new());
+        let (none, labels) = (Vec::new(), HashMap::new());
+        let body = sandbox(&config, &spec(), "i", Network::None, first, none, labels);
         let host = body.host_config.unwrap();
         assert_eq!(host.cap_drop.unwrap(), ["ALL"]);
         let added = host.cap_add.unwrap();

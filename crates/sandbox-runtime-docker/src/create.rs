@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::{CreateContainerOptionsBuilder, StartContainerOptions};
-use sandbox_core::{Command, Error, ErrorKind, Result, SandboxSpec, Source, User};
+use sandbox_core::{Command, Error, ErrorKind, Result, SandboxSpec, User};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +22,7 @@ use crate::pod::{Pod, PodParts, State};
 use crate::random;
 use crate::remove;
 use crate::shared::{Networking, Reach, Shared};
+use crate::volumes;
 
 /// Makes a pod in a task of its own, so that dropping this future leaves nothing behind: what was
 /// made until then is removed again.
@@ -144,26 +145,35 @@ impl Maker {
             image = images::resolve(&shared.daemon, &shared.config, self.spec.source()) => image?,
             () = self.dropped.cancelled() => return Err(given_up()),
         };
+        // Before anything is made.
+        let volumes = volumes::paths(&self.spec, &image.volumes)?;
         match &shared.networking {
-            Networking::None => self.without_network(&image).await,
-            Networking::Holder { image: holder } => self.with_holder(&image, holder).await,
+            Networking::None => self.without_network(&image, &volumes).await,
+            Networking::Holder { image: holder } => {
+                self.with_holder(&image, &volumes, holder).await
+            }
         }
     }
 
-    async fn without_network(&self, image: &Image) -> Result<Arc<Pod>> {
-        let sandbox = self.make_sandbox(image, Network::None).await?;
+    async fn without_network(&self, image: &Image, volumes: &[String]) -> Result<Arc<Pod>> {
+        let sandbox = self.make_sandbox(image, volumes, Network::None).await?;
         self.still_wanted()?;
         self.start(&sandbox).await?;
         self.finish(image, sandbox, None).await
     }
 
-    async fn with_holder(&self, image: &Image, holder_image: &str) -> Result<Arc<Pod>> {
+    async fn with_holder(
+        &self,
+        image: &Image,
+        volumes: &[String],
+        holder_image: &str,
+    ) -> Result<Arc<Pod>> {
         let holder = self.make_holder(holder_image).await?;
         self.still_wanted()?;
         // Only starting the sandbox needs the holder to run; making it does not.
         let (closed, made) = tokio::join!(
             self.close(&holder),
-            self.make_sandbox(image, Network::Holder(&holder)),
+            self.make_sandbox(image, volumes, Network::Holder(&holder)),
         );
         let sandbox = made?;
         closed?;
@@ -209,7 +219,13 @@ impl Maker {
             .await
     }
 
-    async fn make_sandbox(&self, image: &Image, network: Network<'_>) -> Result<String> {
+    /// Makes the sandbox's container, with nothing mounted where it should not be.
+    async fn make_sandbox(
+        &self,
+        image: &Image,
+        volumes: &[String],
+        network: Network<'_>,
+    ) -> Result<String> {
         let shared = &self.shared;
         let mut labels = self.labels(Role::Sandbox);
         let channel = match &self.reach {
@@ -235,27 +251,27 @@ impl Maker {
             &image.id,
             network,
             first,
+            volumes::mounts(&shared.config.namespace, self.spec.id(), volumes),
             labels,
         );
         let name = labels::sandbox_name(&shared.config.namespace, self.spec.id());
-        match self.make_container(&name, body).await {
+        let container = match self.make_container(&name, body).await {
             Err(error) if error.kind() == ErrorKind::NotFound => Err(self.no_source(error)),
             other => other,
-        }
+        }?;
+        let (spec, reach) = (&self.spec, &self.reach);
+        volumes::check(shared, spec, &container, &image.id, volumes, reach).await?;
+        Ok(container)
     }
 
     /// The image went away after it was found.
     fn no_source(&self, error: Error) -> Error {
-        let field = match self.spec.source() {
-            Source::Image(_) => "image",
-            Source::Snapshot(_) => "source.snapshot",
-        };
         Error::new(
             ErrorKind::NotFound,
             "docker.create",
             "there is no such image any more",
         )
-        .with_field(field)
+        .with_field(volumes::source_field(&self.spec))
         .with_source(error)
     }
 

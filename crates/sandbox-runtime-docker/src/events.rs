@@ -140,7 +140,7 @@ fn handle(shared: &Weak<Shared>, event: EventMessage) -> bool {
             }
             return true;
         }
-        Some(Role::Snapshot | Role::Agent | Role::Probe) | None => return true,
+        Some(Role::Snapshot | Role::Agent | Role::Probe | Role::Volume) | None => return true,
     };
     match event.action.as_deref() {
         Some("die" | "destroy") => {

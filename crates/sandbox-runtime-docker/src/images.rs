@@ -23,6 +23,8 @@ pub(crate) struct Image {
     /// Its content id, so that a tag that moves meanwhile changes nothing.
     pub(crate) id: String,
     pub(crate) defaults: Defaults,
+    /// Where it asks for volumes, as it writes it.
+    pub(crate) volumes: Vec<String>,
 }
 
 /// The image that `source` names, pulled first where the policy says so.
@@ -122,6 +124,7 @@ impl Image {
             .and_then(labels::defaults);
         Self {
             id: image.id.unwrap_or_default(),
+            volumes: config.volumes.unwrap_or_default(),
             defaults: kept.unwrap_or_else(|| Defaults {
                 user: config.user.unwrap_or_default(),
                 workdir: config.working_dir.unwrap_or_default(),

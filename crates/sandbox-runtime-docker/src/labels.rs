@@ -39,6 +39,8 @@ pub(crate) enum Role {
     Agent,
     /// A short-lived container that finds out what works.
     Probe,
+    /// A volume that an image asked for.
+    Volume,
 }
 
 impl Role {
@@ -49,6 +51,7 @@ impl Role {
             Self::Snapshot => "snapshot",
             Self::Agent => "agent",
             Self::Probe => "probe",
+            Self::Volume => "volume",
         }
     }
 
@@ -60,6 +63,7 @@ impl Role {
             Self::Snapshot,
             Self::Agent,
             Self::Probe,
+            Self::Volume,
         ]
         .into_iter()
         .find(|known| known.as_str() == role)

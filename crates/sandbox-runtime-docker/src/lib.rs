@@ -30,6 +30,7 @@ mod sandbox;
 mod shared;
 mod snapshot;
 mod stats;
+mod volumes;
 
 pub use config::{AgentMode, DEFAULT_HOST, DockerConfig, PullPolicy};
 pub use runtime::DockerRuntime;

@@ -5,8 +5,7 @@ use bollard::body_full;
 use bollard::models::{ContainerCreateBody, HostConfig, Mount, VolumeCreateRequest};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, CreateImageOptionsBuilder, InspectContainerOptions,
-    RemoveVolumeOptions, RenameContainerOptionsBuilder, StartContainerOptions,
-    UploadToContainerOptionsBuilder,
+    RenameContainerOptionsBuilder, StartContainerOptions, UploadToContainerOptionsBuilder,
 };
 use futures_util::StreamExt;
 use sandbox_core::{Error, Result};
@@ -22,6 +21,7 @@ use crate::program;
 use crate::random;
 use crate::remove;
 use crate::shared::{Networking, Reach};
+use crate::volumes;
 
 /// On a keeper: whether holders work on its daemon.
 const FILTERS: &str = "dev.sandbox.filters";
@@ -98,13 +98,7 @@ pub(crate) async fn again(
 }
 
 async fn remove_volume(daemon: &Daemon, volume: &str) {
-    let removed = daemon
-        .docker
-        .remove_volume(volume, None::<RemoveVolumeOptions>)
-        .await;
-    if let Err(error) = removed
-        && !has_status(&error, 404)
-    {
+    if let Err(error) = volumes::remove(daemon, volume).await {
         tracing::warn!(%error, volume, "an unused volume stays behind");
     }
 }

@@ -8,11 +8,13 @@ use crate::error::{docker, has_status};
 use crate::labels;
 use crate::remove;
 use crate::shared::Shared;
+use crate::volumes;
 
 pub(crate) async fn all(shared: &Shared) -> Result<()> {
     let containers = containers(shared).await;
+    let volumes = volumes::sweep(shared).await;
     let images = images(shared).await;
-    containers.and(images)
+    containers.and(volumes).and(images)
 }
 
 async fn containers(shared: &Shared) -> Result<()> {

@@ -15,6 +15,7 @@ use crate::pod::{Pod, PodParts, State};
 use crate::remove;
 use crate::sandbox::DockerSandbox;
 use crate::shared::Shared;
+use crate::volumes;
 
 /// What belongs to one sandbox.
 #[derive(Debug, Default)]
@@ -64,7 +65,7 @@ async fn list(shared: &Shared) -> Result<HashMap<SandboxId, Pieces>> {
         match Role::of(&labels) {
             Some(Role::Sandbox) => found.entry(id).or_default().sandbox = Some(container),
             Some(Role::Holder) => found.entry(id).or_default().holder = Some(container),
-            Some(Role::Snapshot | Role::Agent | Role::Probe) | None => {}
+            Some(Role::Snapshot | Role::Agent | Role::Probe | Role::Volume) | None => {}
         }
     }
     Ok(found)
@@ -156,6 +157,7 @@ pub(crate) async fn reap(shared: &Shared) -> Result<usize> {
         doomed.extend(ids.filter_map(|container| container.id));
     }
     remove::all(&shared.daemon.docker, &doomed).await?;
+    volumes::sweep(shared).await?;
     Ok(doomed.len())
 }
 

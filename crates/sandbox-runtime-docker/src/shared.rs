@@ -13,6 +13,9 @@ use crate::pod::Pod;
 /// How many events a listener may be behind before it is told that it lost some.
 const EVENTS: usize = 4096;
 
+/// How many images' volumes are remembered to be where they may be.
+const VETTED: usize = 1024;
+
 /// How new sandboxes are reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Reach {
@@ -43,6 +46,8 @@ pub(crate) struct Shared {
     pub(crate) notes: Vec<String>,
     pods: Mutex<HashMap<SandboxId, Weak<Pod>>>,
     creating: Mutex<HashSet<SandboxId>>,
+    /// Images, by content, whose volumes are where they may be.
+    vetted: Mutex<HashSet<String>>,
     events: broadcast::Sender<RuntimeEvent>,
 }
 
@@ -64,6 +69,7 @@ impl Shared {
             notes,
             pods: Mutex::default(),
             creating: Mutex::default(),
+            vetted: Mutex::default(),
             events: broadcast::Sender::new(EVENTS),
         }
     }
@@ -109,6 +115,21 @@ impl Shared {
     /// Whether `id` is being made by this runtime right now.
     pub(crate) fn is_creating(&self, id: &SandboxId) -> bool {
         locked(&self.creating).contains(id)
+    }
+
+    /// Whether the volumes of an image have been found to be where they may be.
+    pub(crate) fn knows_volumes_of(&self, image: &str) -> bool {
+        locked(&self.vetted).contains(image)
+    }
+
+    /// Takes note that the volumes of an image are where they may be.
+    pub(crate) fn know_volumes_of(&self, image: &str) {
+        let mut vetted = locked(&self.vetted);
+        // Forgetting costs some questions to the daemon.
+        if vetted.len() >= VETTED {
+            vetted.clear();
+        }
+        vetted.insert(image.to_owned());
     }
 
     pub(crate) fn emit(&self, event: RuntimeEvent) {

@@ -13,3 +13,4 @@ mod network;
 mod outside;
 mod recovery;
 mod snapshots;
+mod volumes;
