@@ -84,6 +84,8 @@ struct Agent {
     execs: HashMap<ExecId, Exec>,
     /// Children: processes, and supervisors of processes.
     pids: HashMap<i32, ExecId>,
+    /// Whether there may be news of children.
+    unreaped: bool,
     /// Standard streams of processes whose program does not run yet.
     starting: HashMap<ExecId, [OwnedFd; 3]>,
     /// Commands without a supervisor whose program may not run yet, with the memory they use.

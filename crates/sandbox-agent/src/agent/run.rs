@@ -15,6 +15,9 @@ use super::worker::{Completions, Workers};
 use super::{Agent, Flush, Source, link, session};
 use crate::protocol::{Assembler, MAX_REPLY};
 
+/// The most signals taken at a time: two kinds are looked for, and of each at most one waits.
+const SIGNALS: u32 = 2;
+
 /// The most bytes read from anything at a time.
 const BUFFER: usize = 64 * 1024;
 
@@ -63,6 +66,7 @@ impl Agent {
             flush: Flush::Idle,
             execs: Default::default(),
             pids: Default::default(),
+            unreaped: false,
             starting: Default::default(),
             adopted: Default::default(),
             next_exec: 0,
@@ -96,6 +100,9 @@ impl Agent {
             for (source, happened) in events.drain(..) {
                 self.handle(source, happened);
             }
+            if self.unreaped {
+                self.reap_children();
+            }
             if self.next_deadline().is_some() {
                 self.enforce_deadlines();
             }
@@ -120,11 +127,14 @@ impl Agent {
         }
     }
 
+    /// Takes a few signals: guests may send them faster than they can be taken, and the rest keeps
+    /// its place.
     fn take_signals(&mut self) {
-        while let Some(arrived) = signal::next(&self.signals) {
-            match arrived.number {
-                libc::SIGTERM => self.asked_to_end(arrived.sender),
-                _ => self.reap_children(),
+        for _ in 0..SIGNALS {
+            match signal::next(&self.signals) {
+                Some(arrived) if arrived.number == libc::SIGTERM => self.asked_to_end(arrived),
+                Some(_) => self.unreaped = true,
+                None => return,
             }
         }
     }
@@ -140,7 +150,8 @@ impl Agent {
             .map(|at| at.saturating_sub(self.clock.now()).min(TICK));
         let shutdown = self.shutdown.as_ref().map(|one| one.remaining());
         let adopted = self.next_look();
-        let times = [flush, deadline, shutdown, adopted].into_iter();
+        let unreaped = self.unreaped.then_some(Duration::ZERO);
+        let times = [flush, deadline, shutdown, adopted, unreaped].into_iter();
         times.flatten().min()
     }
 

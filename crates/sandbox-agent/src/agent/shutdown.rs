@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Agent;
-use super::sys::signal;
+use super::sys::signal::{self, Arrived};
 
 /// How long processes have to end by themselves.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -26,9 +26,9 @@ impl Shutdown {
 impl Agent {
     /// Somebody sent SIGTERM. In a process namespace of its own, only those outside are heeded:
     /// the guest must not end its sandbox this way.
-    pub(super) fn asked_to_end(&mut self, sender: u32) {
+    pub(super) fn asked_to_end(&mut self, arrived: Arrived) {
         let first = std::process::id() == 1;
-        if (first && sender != 0) || self.shutdown.is_some() {
+        if (first && !arrived.is_from_outside()) || self.shutdown.is_some() {
             return;
         }
         self.signal_everybody(libc::SIGTERM);

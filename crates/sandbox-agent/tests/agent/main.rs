@@ -4,6 +4,7 @@ mod harness;
 
 mod exec;
 mod files;
+mod first_process;
 mod groups;
 mod hostile_agent;
 mod hostile_client;

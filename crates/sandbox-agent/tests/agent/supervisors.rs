@@ -1,5 +1,6 @@
 //! Guests that may signal supervisors.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -23,10 +24,15 @@ fn children(agent: u32) -> Vec<i32> {
         .collect()
 }
 
-/// Whether it still is the agent's own program, which a command is no more once it runs.
-fn is_the_agents(pid: i32) -> bool {
-    let name = std::fs::read_to_string(format!("/proc/{pid}/comm"));
-    name.is_ok_and(|name| name.starts_with("sandbox-agent"))
+/// Whether it is a supervisor: it has the agent's name, and unlike a command whose program has
+/// only just begun no group of its own.
+fn is_supervisor(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let Some((name, rest)) = stat.rsplit_once(") ") else {
+        return false;
+    };
+    let group = rest.split(' ').nth(2).and_then(|group| group.parse().ok());
+    name.contains("(sandbox-agent") && group != Some(pid)
 }
 
 impl Hunter {
@@ -34,9 +40,11 @@ impl Hunter {
         let (over, shots) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
         let (stop, count, agent) = (Arc::clone(&over), Arc::clone(&shots), agent.pid());
         let thread = std::thread::spawn(move || {
+            // Each once: whoever is hit again and again has no chance, and needs none.
+            let mut hit = HashSet::new();
             while !stop.load(Ordering::SeqCst) {
                 for pid in children(agent) {
-                    if is_the_agents(pid) {
+                    if is_supervisor(pid) && hit.insert(pid) {
                         // Not through a program: that would take longer than a supervisor lives.
                         shoot(pid, signal);
                         count.fetch_add(1, Ordering::SeqCst);
@@ -136,4 +144,25 @@ async fn a_program_that_is_not_there_is_said_to_be_missing_whoever_kills_its_sup
         }
     }
     assert!(missing > 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_supervisor_that_is_stopped_goes_on() {
+    for timeout in [None, Some(Duration::from_secs(600))] {
+        let dir = TempDir::new();
+        let agent = Agent::start(&mut plain());
+        let hunter = Hunter::start(&agent, libc::SIGSTOP);
+        let answers = marked(&agent, &dir, |mark| {
+            let mut command = Command::argv(["touch", mark]);
+            command.timeout = timeout;
+            command
+        });
+        for (mark, answer) in answers.await {
+            let end = answer.unwrap();
+            let end = tokio::time::timeout(Duration::from_secs(60), end.wait()).await;
+            assert!(end.expect("it ends").unwrap().success());
+            assert!(mark.exists());
+        }
+        assert!(hunter.shots.load(Ordering::SeqCst) > 20, "it hit nothing");
+    }
 }

@@ -11,12 +11,16 @@ use super::process::{Ending, ExecId, Kill, decode};
 use super::supervisor::Phase;
 use super::{Supervisor, pty};
 use crate::agent::Agent;
-use crate::agent::sys::{fd, signal};
+use crate::agent::sys::fd;
+use crate::agent::sys::signal::{self, News};
 use crate::protocol::{Reply, WireError};
 
 /// How long the end of a command that ran out of time is held back until everything it left behind
 /// is gone.
 const SWEEP_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The most children whose news is taken before everybody else has their turn.
+const REAPED: u32 = 128;
 
 /// How often the file of a process whose program has just begun is tried.
 const SCORE_TRIES: u32 = 20;
@@ -141,22 +145,42 @@ impl Agent {
         self.close_outputs(id);
     }
 
-    /// Takes the status of every child that ended.
+    /// Takes the status of children that ended, of so many at a time: a guest may leave more
+    /// behind than could ever be taken.
     pub(crate) fn reap_children(&mut self) {
-        while let Some((pid, wait_status)) = signal::reap() {
-            // A command that became a child of this program was announced before.
-            self.supervisors_spoke();
-            let Some(id) = self.pids.remove(&pid) else {
-                continue;
-            };
-            let exec = self.execs.get_mut(&id);
-            match exec.and_then(|exec| exec.take_supervisor(pid)) {
-                Some(supervisor) => self.supervisor_reaped(id, supervisor),
+        for _ in 0..REAPED {
+            match signal::next_child() {
+                Some((pid, News::Ended(wait_status))) => self.child_ended(pid, wait_status),
+                Some((pid, News::Stopped)) => self.child_stopped(pid),
                 None => {
-                    self.adopted_ended(id);
-                    self.process_ended(id, wait_status);
+                    self.unreaped = false;
+                    return;
                 }
             }
+        }
+    }
+
+    fn child_ended(&mut self, pid: i32, wait_status: i32) {
+        // A command that became a child of this program was announced before.
+        self.supervisors_spoke();
+        let Some(id) = self.pids.remove(&pid) else {
+            return;
+        };
+        let exec = self.execs.get_mut(&id);
+        match exec.and_then(|exec| exec.take_supervisor(pid)) {
+            Some(supervisor) => self.supervisor_reaped(id, supervisor),
+            None => {
+                self.adopted_ended(id);
+                self.process_ended(id, wait_status);
+            }
+        }
+    }
+
+    /// A guest may stop its own processes, and not what has to say that they run or ended.
+    fn child_stopped(&mut self, pid: i32) {
+        let exec = self.pids.get(&pid).and_then(|id| self.execs.get(id));
+        if exec.is_some_and(|exec| exec.supervisor_pid() == Some(pid)) {
+            let _ = signal::kill(pid, libc::SIGCONT);
         }
     }
 

@@ -64,13 +64,22 @@ fn block_and_watch() -> io::Result<OwnedFd> {
     }
 }
 
-/// A signal that arrived, and who sent it: zero for a process outside this process namespace.
+/// A signal that arrived.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Arrived {
     /// Its number.
     pub(crate) number: i32,
-    /// The sender's process id.
-    pub(crate) sender: u32,
+    sender: u32,
+    code: i32,
+}
+
+impl Arrived {
+    /// Whether the kernel says that it comes from outside this process namespace: nobody inside
+    /// has the number zero, and only the kernel gives a code that is not negative. With a negative
+    /// one (`sigqueue`) the sender has written all of it, its own number included.
+    pub(crate) fn is_from_outside(self) -> bool {
+        self.sender == 0 && self.code >= 0
+    }
 }
 
 /// The next signal that arrived.
@@ -85,6 +94,7 @@ pub(crate) fn next(signals: &impl AsRawFd) -> Option<Arrived> {
             Arrived {
                 number: info.ssi_signo as i32,
                 sender: info.ssi_pid,
+                code: info.ssi_code,
             }
         })
     }
@@ -97,12 +107,25 @@ pub(crate) fn kill(pid: i32, signal: i32) -> io::Result<()> {
     Ok(())
 }
 
-/// A child that ended: its id and its wait status.
-pub(crate) fn reap() -> Option<(i32, i32)> {
+/// News of a child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum News {
+    /// It ended with this wait status.
+    Ended(i32),
+    /// A signal has stopped it.
+    Stopped,
+}
+
+/// The next child with news.
+pub(crate) fn next_child() -> Option<(i32, News)> {
     let mut status = 0;
     // SAFETY: the kernel writes one int.
-    let pid = unsafe { libc::waitpid(-1, &mut status, libc::WNOHANG) };
-    (pid > 0).then_some((pid, status))
+    let pid = unsafe { libc::waitpid(-1, &mut status, libc::WNOHANG | libc::WUNTRACED) };
+    let news = match libc::WIFSTOPPED(status) {
+        true => News::Stopped,
+        false => News::Ended(status),
+    };
+    (pid > 0).then_some((pid, news))
 }
 
 /// What has become of a child.
