@@ -1,13 +1,14 @@
 //! What a runtime on this daemon can do.
 
 use bollard::models::{ContainerCreateBody, HostConfig};
-use bollard::query_parameters::CreateContainerOptions;
+use bollard::query_parameters::CreateContainerOptionsBuilder;
 use sandbox_core::{Capabilities, EgressCapabilities, LimitCapabilities, Result};
 
 use crate::config::DockerConfig;
 use crate::daemon::Daemon;
 use crate::labels::{self, Role};
-use crate::placement::Placed;
+use crate::placement::{PROBE_PREFIX, Placed};
+use crate::random;
 use crate::remove;
 use crate::shared::{Networking, Reach};
 
@@ -82,11 +83,12 @@ async fn limits_disk(daemon: &Daemon, config: &DockerConfig, placed: &Placed) ->
         }),
         ..ContainerCreateBody::default()
     };
-    match daemon
-        .docker
-        .create_container(None::<CreateContainerOptions>, body)
-        .await
-    {
+    let Ok(token) = random::token() else {
+        return false;
+    };
+    let name = format!("{PROBE_PREFIX}{token}");
+    let options = CreateContainerOptionsBuilder::new().name(&name).build();
+    match daemon.docker.create_container(Some(options), body).await {
         Ok(made) => {
             if let Err(error) = remove::container(&daemon.docker, &made.id).await {
                 tracing::warn!(%error, "a probe's container stays behind");

@@ -12,6 +12,7 @@ use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::labels::{self, Role};
+use crate::owned;
 use crate::pod::{Pod, State};
 use crate::shared::Shared;
 
@@ -123,25 +124,21 @@ fn handle(shared: &Weak<Shared>, event: EventMessage) -> bool {
     };
     let actor = event.actor.unwrap_or_default();
     let labels = actor.attributes.unwrap_or_default();
-    let Some(id) = labels::id(&labels) else {
+    // Of a container, the attributes are its labels and its name.
+    let name = labels.get("name").map_or("", String::as_str);
+    let Some((role, id)) = owned::named(&shared.config.namespace, name, &labels) else {
         return true;
     };
     let container = actor.id.unwrap_or_default();
     let pod = shared.pod(&id);
-    let pod = match Role::of(&labels) {
-        Some(Role::Sandbox) => pod.filter(|pod| pod.container() == Some(&container)),
-        Some(Role::Holder) => {
-            if matches!(event.action.as_deref(), Some("die" | "destroy")) {
-                holder_gone(
-                    &shared,
-                    id,
-                    pod.filter(|pod| pod.holder() == Some(&container)),
-                );
-            }
-            return true;
+    if role == Role::Holder {
+        if matches!(event.action.as_deref(), Some("die" | "destroy")) {
+            let pod = pod.filter(|pod| pod.holder() == Some(&container));
+            holder_gone(&shared, id, pod);
         }
-        Some(Role::Snapshot | Role::Agent | Role::Probe | Role::Volume) | None => return true,
-    };
+        return true;
+    }
+    let pod = pod.filter(|pod| pod.container() == Some(&container));
     match event.action.as_deref() {
         Some("die" | "destroy") => {
             let already = pod

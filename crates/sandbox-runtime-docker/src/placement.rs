@@ -23,6 +23,10 @@ use crate::remove;
 use crate::shared::{Networking, Reach};
 use crate::volumes;
 
+/// What the names of keepers and their volumes begin with.
+pub(crate) const KEEPER_PREFIX: &str = "sandbox-agent-";
+/// What the names of containers begin with that find out what works.
+pub(crate) const PROBE_PREFIX: &str = "sandbox-probe-";
 /// On a keeper: whether holders work on its daemon.
 const FILTERS: &str = "dev.sandbox.filters";
 
@@ -136,7 +140,7 @@ struct Keeper {
 
 async fn keeper(daemon: &Daemon, config: &DockerConfig) -> Result<Keeper> {
     image(daemon, config).await?;
-    let name = format!("sandbox-agent-{}", program::hash());
+    let name = format!("{KEEPER_PREFIX}{}", program::hash());
     if let Some(found) = find(daemon, &name).await? {
         return Ok(found);
     }
@@ -273,7 +277,7 @@ async fn filters(daemon: &Daemon, config: &DockerConfig, token: &str) -> Result<
             .map(|host| HostConfig { dns: None, ..host }),
         ..body
     };
-    let name = format!("sandbox-probe-{token}");
+    let name = format!("{PROBE_PREFIX}{token}");
     let options = CreateContainerOptionsBuilder::new().name(&name).build();
     let made = client.create_container(Some(options), body).await;
     let id = made.map_err(docker("docker.place"))?.id;

@@ -1,11 +1,11 @@
 //! Removing everything a namespace has on a daemon.
 
-use bollard::query_parameters::RemoveImageOptions;
-use bollard::query_parameters::{ListContainersOptionsBuilder, ListImagesOptionsBuilder};
+use bollard::query_parameters::{ListImagesOptionsBuilder, RemoveImageOptions};
 use sandbox_core::Result;
 
 use crate::error::{docker, has_status};
-use crate::labels;
+use crate::labels::{self, Role};
+use crate::owned::{self, Part};
 use crate::remove;
 use crate::shared::Shared;
 use crate::volumes;
@@ -18,26 +18,14 @@ pub(crate) async fn all(shared: &Shared) -> Result<()> {
 }
 
 async fn containers(shared: &Shared) -> Result<()> {
-    let client = &shared.daemon.docker;
-    let filter = labels::filter(&shared.config.namespace);
-    let options = ListContainersOptionsBuilder::new()
-        .all(true)
-        .filters(&filter)
-        .build();
-    let listed = client.list_containers(Some(options)).await;
-    let mut listed = listed.map_err(docker("docker.purge"))?;
+    let mut listed = owned::list(shared, "docker.purge").await?;
     // Sandboxes before the holders of their networks.
-    listed.sort_by_key(|container| {
-        let labels = container.labels.as_ref();
-        labels
-            .and_then(|labels| labels.get(labels::ROLE))
-            .map(|role| role == "holder")
-    });
+    listed.sort_by_key(|(part, _)| matches!(part, Part::Holder(_)));
     let ids: Vec<String> = listed
         .into_iter()
-        .filter_map(|container| container.id)
+        .filter_map(|(_, container)| container.id)
         .collect();
-    remove::all(client, &ids).await
+    remove::all(&shared.daemon.docker, &ids).await
 }
 
 async fn images(shared: &Shared) -> Result<()> {
@@ -50,7 +38,12 @@ async fn images(shared: &Shared) -> Result<()> {
         .await
         .map_err(docker("docker.purge"))?;
     let mut failed = None;
-    for name in listed.into_iter().flat_map(|image| image.repo_tags) {
+    let ours = listed.into_iter().filter(|image| {
+        let namespace = image.labels.get(labels::NAMESPACE);
+        namespace == Some(&shared.config.namespace)
+            && Role::of(&image.labels) == Some(Role::Snapshot)
+    });
+    for name in ours.flat_map(|image| image.repo_tags) {
         let options = RemoveImageOptions {
             force: true,
             ..RemoveImageOptions::default()

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum as Status};
-use bollard::query_parameters::ListContainersOptionsBuilder;
 use sandbox_core::{Recovered, RecoveredState, Result, SandboxId, SandboxSpec, Source};
 
 use crate::context::Context;
-use crate::error::docker;
-use crate::labels::{self, Role};
+use crate::labels;
+use crate::owned::{self, Part};
 use crate::pod::{Pod, PodParts, State};
 use crate::remove;
 use crate::sandbox::DockerSandbox;
@@ -45,27 +44,12 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<Vec<Recovered>> {
 }
 
 async fn list(shared: &Shared) -> Result<HashMap<SandboxId, Pieces>> {
-    let filter = labels::filter(&shared.config.namespace);
-    let options = ListContainersOptionsBuilder::new()
-        .all(true)
-        .filters(&filter)
-        .build();
-    let listed = shared
-        .daemon
-        .docker
-        .list_containers(Some(options))
-        .await
-        .map_err(docker("docker.recover"))?;
     let mut found: HashMap<SandboxId, Pieces> = HashMap::new();
-    for container in listed {
-        let labels = container.labels.clone().unwrap_or_default();
-        let Some(id) = labels::id(&labels) else {
-            continue;
-        };
-        match Role::of(&labels) {
-            Some(Role::Sandbox) => found.entry(id).or_default().sandbox = Some(container),
-            Some(Role::Holder) => found.entry(id).or_default().holder = Some(container),
-            Some(Role::Snapshot | Role::Agent | Role::Probe | Role::Volume) | None => {}
+    for (part, container) in owned::list(shared, "docker.recover").await? {
+        match part {
+            Part::Sandbox(id) => found.entry(id).or_default().sandbox = Some(container),
+            Part::Holder(id) => found.entry(id).or_default().holder = Some(container),
+            Part::Probe => {}
         }
     }
     Ok(found)
@@ -79,10 +63,10 @@ fn state(pieces: &Pieces) -> RecoveredState {
     let held = labels
         .get(labels::NETWORK)
         .is_some_and(|network| network == "none")
-        || pieces
-            .holder
-            .as_ref()
-            .is_some_and(|holder| holder.state == Some(Status::RUNNING));
+        || pieces.holder.as_ref().is_some_and(|holder| {
+            let holds = owned::holder_of(sandbox) == holder.id.as_deref();
+            holds && holder.state == Some(Status::RUNNING)
+        });
     let whole = held && labels::spec(&labels).is_some();
     match sandbox.state {
         Some(Status::RUNNING) if whole => RecoveredState::Running,
@@ -177,6 +161,7 @@ fn is_orphan(pieces: &Pieces, now: Duration, age: Duration) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bollard::models::ContainerSummaryHostConfig;
 
     fn container(status: Status, created: i64) -> Option<ContainerSummary> {
         let id = SandboxId::new("a").unwrap();
@@ -188,6 +173,11 @@ mod tests {
             (labels::NETWORK.to_owned(), "holder".to_owned()),
         ]);
         Some(ContainerSummary {
+            id: Some("0123".to_owned()),
+            host_config: Some(ContainerSummaryHostConfig {
+                network_mode: Some("container:0123".to_owned()),
+                ..ContainerSummaryHostConfig::default()
+            }),
             state: Some(status),
             created: Some(created),
             labels: Some(labels),
@@ -202,6 +192,13 @@ mod tests {
             holder: container(Status::RUNNING, 0),
         };
         assert_eq!(state(&whole), RecoveredState::Running);
+        let mut other = container(Status::RUNNING, 0);
+        other.as_mut().unwrap().id = Some("4567".to_owned());
+        let elsewhere = Pieces {
+            sandbox: container(Status::RUNNING, 0),
+            holder: other,
+        };
+        assert_eq!(state(&elsewhere), RecoveredState::Broken);
         let unheld = Pieces {
             holder: container(Status::EXITED, 0),
             ..whole

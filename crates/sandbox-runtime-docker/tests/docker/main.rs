@@ -5,6 +5,7 @@ mod support;
 
 mod daemon;
 mod fallback;
+mod foreign;
 mod hostile;
 mod lab;
 mod leftovers;
