@@ -153,6 +153,9 @@ pub(crate) fn keeper(
 ) -> ContainerCreateBody {
     let mut mount = agent_mount(volume);
     mount.read_only = Some(false);
+    if let Some(options) = &mut mount.volume_options {
+        options.labels = Some(labels.clone());
+    }
     ContainerCreateBody {
         image: Some(image.to_owned()),
         entrypoint: Some(vec![format!("/{PROGRAM}")]),

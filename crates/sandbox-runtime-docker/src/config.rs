@@ -71,7 +71,8 @@ pub struct DockerConfig {
     pub request_timeout: Duration,
     /// How long a pull may take in all. Default: 15 min.
     pub pull_timeout: Duration,
-    /// How old pieces of sandboxes that were never started become before they are removed.
+    /// How old pieces of sandboxes that were never started become before they are removed, and
+    /// unused agents of other versions.
     /// Default: 10 min.
     pub orphan_age: Duration,
 }

@@ -18,6 +18,7 @@ mod host;
 mod images;
 mod labels;
 mod network;
+mod outdated;
 mod owned;
 mod placement;
 mod pod;

@@ -2,7 +2,7 @@
 //! holders, and in a volume for agents.
 
 use bollard::body_full;
-use bollard::models::{ContainerCreateBody, HostConfig, Mount, VolumeCreateRequest};
+use bollard::models::{ContainerCreateBody, HostConfig, Mount};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, CreateImageOptionsBuilder, InspectContainerOptions,
     RenameContainerOptionsBuilder, StartContainerOptions, UploadToContainerOptionsBuilder,
@@ -131,6 +131,11 @@ fn image_name(config: &DockerConfig) -> String {
     format!("{}:{}", config.holder_image, program::hash())
 }
 
+/// What the keeper of this version is called.
+pub(crate) fn keeper_name() -> String {
+    format!("{KEEPER_PREFIX}{}", program::hash())
+}
+
 /// A container that is never started. Its existence says that the volume it keeps is filled:
 /// it gets its name last.
 struct Keeper {
@@ -140,7 +145,7 @@ struct Keeper {
 
 async fn keeper(daemon: &Daemon, config: &DockerConfig) -> Result<Keeper> {
     image(daemon, config).await?;
-    let name = format!("{KEEPER_PREFIX}{}", program::hash());
+    let name = keeper_name();
     if let Some(found) = find(daemon, &name).await? {
         return Ok(found);
     }
@@ -199,7 +204,7 @@ async fn find(daemon: &Daemon, name: &str) -> Result<Option<Keeper>> {
 }
 
 /// Fills a volume of its own and then takes the name; when somebody else was first, theirs stays
-/// and this one goes.
+/// and this one goes. The volume comes with the container, so that it is never without a user.
 async fn make(
     daemon: &Daemon,
     config: &DockerConfig,
@@ -211,13 +216,6 @@ async fn make(
     let mut labels = labels::base(&config.namespace, Role::Agent);
     // Namespaces share it.
     labels.remove(labels::NAMESPACE);
-    let request = VolumeCreateRequest {
-        name: Some(volume.clone()),
-        labels: Some(labels.clone()),
-        ..VolumeCreateRequest::default()
-    };
-    let made = daemon.docker.create_volume(request).await;
-    made.map_err(docker("docker.place"))?;
     labels.insert(
         FILTERS.to_owned(),
         if filters { "yes" } else { "no" }.to_owned(),

@@ -13,6 +13,7 @@ use crate::daemon;
 use crate::error::docker;
 use crate::events;
 use crate::images;
+use crate::outdated;
 use crate::placement;
 use crate::recover;
 use crate::sandbox::DockerSandbox;
@@ -62,6 +63,9 @@ impl DockerRuntime {
         events::listen(&shared);
         if let Err(error) = recover::reap(&shared).await {
             tracing::warn!(%error, "pieces of unfinished sandboxes stay behind");
+        }
+        if let Err(error) = outdated::collect(&shared.daemon, &shared.config).await {
+            tracing::warn!(%error, "agents of other versions stay behind");
         }
         Ok(Self { shared })
     }

@@ -23,7 +23,7 @@ use crate::support::image_to;
 
 /// A `dockerd` with everything under one directory, in a network namespace of its own: it would
 /// take the machine's own bridge and rules for leftovers. It is reached over TCP, through a relay.
-struct Daemon {
+pub(crate) struct Daemon {
     directory: PathBuf,
     port: u16,
     /// Keeps the network namespace while no daemon runs.
@@ -34,7 +34,7 @@ struct Daemon {
 }
 
 impl Daemon {
-    async fn start(name: &str) -> Self {
+    pub(crate) async fn start(name: &str) -> Self {
         let directory = std::env::temp_dir().join(format!("sbxd-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -76,7 +76,7 @@ impl Daemon {
         format!("tcp://127.0.0.1:{}", self.port)
     }
 
-    fn client(&self) -> Docker {
+    pub(crate) fn client(&self) -> Docker {
         Docker::connect_with_host(&self.host()).unwrap()
     }
 
@@ -87,7 +87,7 @@ impl Daemon {
         .await;
     }
 
-    fn config(&self, agent: AgentMode) -> DockerConfig {
+    pub(crate) fn config(&self, agent: AgentMode) -> DockerConfig {
         let mut config = DockerConfig::default();
         config.host = Some(self.host());
         config.agent = agent;
@@ -301,7 +301,7 @@ async fn an_agent_taken_off_the_daemon_is_brought_again() {
     drop(daemon);
 }
 
-async fn volumes(client: &Docker) -> Vec<String> {
+pub(crate) async fn volumes(client: &Docker) -> Vec<String> {
     let listed = client.list_volumes(None::<ListVolumesOptions>).await;
     let volumes = listed.unwrap().volumes.unwrap_or_default();
     volumes.into_iter().map(|volume| volume.name).collect()

@@ -11,6 +11,7 @@ mod lab;
 mod leftovers;
 mod limits;
 mod network;
+mod outdated;
 mod outside;
 mod recovery;
 mod snapshots;
