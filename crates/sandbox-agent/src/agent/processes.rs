@@ -81,6 +81,7 @@ impl Agent {
         let reply = Attached {
             offset: exec.out.rewind(),
             input: exec.inn.received(),
+            input_taken: exec.inn.consumed(),
             input_open: exec.has_input(),
             pty: exec.is_terminal(),
             exit: exec.exit(),

@@ -180,11 +180,17 @@ impl Channel {
 
     /// Takes up streams that earlier clients had.
     fn start_at(&mut self, attached: &Attached) -> Result<(), &'static str> {
-        if attached.offset > MAX_OFFSET || attached.input > MAX_OFFSET {
+        let Attached {
+            offset,
+            input,
+            input_taken,
+            ..
+        } = *attached;
+        if offset > MAX_OFFSET || input > MAX_OFFSET || input_taken > input {
             return Err("sent an offset of no sense");
         }
-        self.inn = Inflow::starting_at(attached.offset);
-        self.out = Outflow::starting_at(attached.input);
+        self.inn = Inflow::starting_at(offset);
+        self.out = Outflow::starting_at(input_taken, input);
         self.exit = attached.exit;
         self.refused = !attached.input_open;
         Ok(())

@@ -57,6 +57,8 @@ pub(super) async fn spawn(session: &Arc<Session>, command: Command) -> Result<Ar
 
 pub(super) async fn attach(session: &Arc<Session>, pid: Pid) -> Result<Arc<dyn Process>> {
     let operation = "agent.attach";
+    // Whoever attaches second takes the process from the first, who would wait for ever.
+    let _turn = session.attaching.lock().await;
     if let Some(shared) = known(session, pid) {
         return Ok(Arc::new(Handle(shared)));
     }

@@ -82,6 +82,7 @@ pub struct AgentClient {
 pub(crate) struct Session {
     pub(crate) shared: Arc<Shared>,
     processes: std::sync::Mutex<std::collections::HashMap<Pid, Weak<exec::Shared>>>,
+    attaching: tokio::sync::Mutex<()>,
 }
 
 impl Drop for Session {
@@ -123,6 +124,7 @@ impl AgentClient {
             session: Arc::new(Session {
                 shared,
                 processes: std::sync::Mutex::default(),
+                attaching: tokio::sync::Mutex::default(),
             }),
             defaults: Arc::default(),
         })

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::{DATA_CHUNK, MAX_BODY, Tag, WINDOW};
 
@@ -43,12 +43,13 @@ pub struct Outflow {
 }
 
 impl Outflow {
-    /// A stream of which `offset` bytes went by before.
-    pub fn starting_at(offset: u64) -> Self {
+    /// A stream of which the other side has `received` bytes from somebody before, and took in
+    /// `consumed` of them: those that it still holds count against the window.
+    pub fn starting_at(consumed: u64, received: u64) -> Self {
         Self {
-            acknowledged: offset,
-            sent: offset,
-            produced: offset,
+            acknowledged: consumed,
+            sent: received,
+            produced: received,
             ..Self::default()
         }
     }
@@ -214,13 +215,42 @@ impl Inflow {
             return Err(Violation("split what must be whole"));
         }
         // What ends a stream may begin in the window and reach past it.
-        if end - self.consumed > WINDOW + MAX_BODY as u64 || self.queue.len() >= 2 * MAX_RECORDS {
+        if end - self.consumed > WINDOW + MAX_BODY as u64 {
             return Err(Violation("sent more than the window allows"));
+        }
+        if !self.join(tag, &data[known..]) {
+            if self.queue.len() >= 2 * MAX_RECORDS {
+                return Err(Violation("sent more pieces than may wait"));
+            }
+            let data = match known {
+                0 => data,
+                // A part would keep all of it, which nobody counts.
+                _ => Bytes::copy_from_slice(&data[known..]),
+            };
+            self.queue.push_back((tag, data));
         }
         self.received = end;
         self.ended = tag == Tag::End;
-        self.queue.push_back((tag, data.slice(known..)));
         Ok(())
+    }
+
+    /// Adds a short piece to what waits already: each for itself would cost far more than its
+    /// bytes, and a sender that sends them as they come does no wrong.
+    fn join(&mut self, tag: Tag, data: &[u8]) -> bool {
+        let Some((last, waiting)) = self.queue.back_mut() else {
+            return false;
+        };
+        let joins = tag.is_content() && *last == tag && data.len() <= JOIN;
+        if !joins || waiting.len() + data.len() > DATA_CHUNK {
+            return false;
+        }
+        let mut joined = match std::mem::take(waiting).try_into_mut() {
+            Ok(own) => own,
+            Err(shared) => BytesMut::from(&shared[..]),
+        };
+        joined.extend_from_slice(data);
+        *waiting = joined.freeze();
+        true
     }
 
     /// What comes next.
@@ -288,6 +318,7 @@ impl Inflow {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use sandbox_core::OutputStream;
 
     use super::*;
 
@@ -317,6 +348,66 @@ mod tests {
             seen.extend(data[..len].iter().map(|byte| (tag.byte(), *byte)));
             inflow.consume(len);
         }
+    }
+
+    #[test]
+    fn pieces_of_a_byte_each_are_taken_up_to_the_window_and_kept_together() {
+        let mut inn = Inflow::default();
+        for offset in 0..WINDOW {
+            let piece = Bytes::from(vec![offset as u8]);
+            inn.take(offset, Tag::Bytes, piece).unwrap();
+        }
+        assert!(inn.queue.len() <= 2 * WINDOW as usize / DATA_CHUNK);
+        let mut next = 0;
+        while let Some((tag, data)) = inn.pop() {
+            assert_eq!(tag, Tag::Bytes);
+            for byte in data {
+                assert_eq!(byte, next as u8);
+                next += 1;
+            }
+        }
+        assert_eq!(next, WINDOW);
+    }
+
+    #[test]
+    fn pieces_of_changing_kinds_are_refused_before_they_cost_more_than_the_window() {
+        let mut inn = Inflow::default();
+        let refused = (0..WINDOW).find(|offset| {
+            let stream = [OutputStream::Stdout, OutputStream::Stderr][*offset as usize % 2];
+            let piece = Bytes::from_static(b"x");
+            inn.take(*offset, Tag::Output(stream), piece).is_err()
+        });
+        assert_eq!(refused, Some(2 * MAX_RECORDS as u64));
+    }
+
+    #[test]
+    fn what_arrived_before_is_not_kept_with_what_is_new() {
+        let mut inn = Inflow::default();
+        let first = Bytes::from(vec![1; MAX_BODY]);
+        inn.take(0, Tag::Bytes, first).unwrap();
+        let again = Bytes::from(vec![1; MAX_BODY]);
+        inn.take(1, Tag::Bytes, again.clone()).unwrap();
+        assert!(again.is_unique(), "one new byte keeps {MAX_BODY} old ones");
+        assert_eq!(inn.received(), MAX_BODY as u64 + 1);
+    }
+
+    #[test]
+    fn what_an_earlier_sender_left_counts_against_the_window() {
+        let mut inn = Inflow::default();
+        let before = 100_000;
+        inn.take(0, Tag::Bytes, vec![1; 50_000].into()).unwrap();
+        inn.take(50_000, Tag::Bytes, vec![1; 50_000].into())
+            .unwrap();
+        let mut out = Outflow::starting_at(inn.consumed(), inn.received());
+        assert_eq!(out.room() as u64, WINDOW - before);
+        out.push(Tag::Bytes, vec![2; out.room()]);
+        while let Some((offset, tag, data)) = out.next_piece() {
+            inn.take(offset, tag, Bytes::copy_from_slice(data)).unwrap();
+        }
+        assert_eq!(inn.received(), WINDOW);
+        while inn.pop().is_some() {}
+        out.acknowledge(inn.consumed()).unwrap();
+        assert_eq!(out.room() as u64, WINDOW);
     }
 
     proptest! {

@@ -166,8 +166,10 @@ pub enum Reply {
 pub struct Attached {
     /// Where its output begins in the channel's stream.
     pub offset: u64,
-    /// Bytes of input it was given before.
+    /// Bytes of input that were sent to it before.
     pub input: u64,
+    /// How many of them it took in. The others wait for it, and count against the window.
+    pub input_taken: u64,
     /// Whether it still takes input.
     pub input_open: bool,
     /// Whether it runs on a terminal.

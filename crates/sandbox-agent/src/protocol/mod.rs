@@ -11,7 +11,7 @@ pub use packet::{
 };
 
 /// The version of the protocol; both ends have the same one, or part.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// The most bytes of a channel's stream that may be on their way: sent and not yet acknowledged.
 pub const WINDOW: u64 = 256 * 1024;
 /// The longest message a client sends in bytes: the longest command, escaped.

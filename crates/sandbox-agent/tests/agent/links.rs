@@ -295,3 +295,97 @@ async fn a_process_whose_window_was_full_goes_on_when_it_was_read_while_the_link
     let output = tokio::time::timeout(Duration::from_secs(20), collect(&process)).await;
     assert_eq!(output.unwrap().out.len(), 3_000_000);
 }
+
+/// What the process of the next two tests reads nothing before, and what it says then.
+fn late_reader(go: &std::path::Path) -> Command {
+    let go = go.display();
+    let line = format!("while [ ! -e {go} ]; do sleep 0.05; done; tr -d a | wc -c");
+    Command::shell(line).piped_stdin()
+}
+
+#[tokio::test]
+async fn input_that_waits_from_an_earlier_client_leaves_less_room_for_the_next() {
+    let dir = TempDir::new();
+    let go = dir.path().join("go");
+    let agent = Agent::start(&mut plain());
+    let first = agent.client().await;
+    let process = first.spawn(late_reader(&go)).await.unwrap();
+    // More than a pipe holds, and about as much as the window lets wait besides.
+    let before = Bytes::from(vec![b'a'; 300_000]);
+    process.write_stdin(before).await.unwrap();
+    for _ in 0..5 {
+        first.ping().await.unwrap();
+    }
+    let second = agent.client().await;
+    let same = second.attach(process.pid()).await.unwrap();
+    let write = async {
+        let more = Bytes::from(vec![b'b'; 300_000]);
+        same.write_stdin(more).await.unwrap();
+        same.close_stdin().await.unwrap();
+    };
+    let read = async {
+        for _ in 0..5 {
+            second.ping().await.unwrap();
+        }
+        std::fs::write(&go, "").unwrap();
+        collect(&same).await
+    };
+    let both = async { tokio::join!(write, read) };
+    let ((), output) = tokio::time::timeout(Duration::from_secs(60), both)
+        .await
+        .expect("it goes on");
+    assert_eq!(output.out, b"300000\n");
+}
+
+#[tokio::test]
+async fn input_a_byte_at_a_time_waits_as_any_other() {
+    let dir = TempDir::new();
+    let go = dir.path().join("go");
+    let agent = Agent::start(&mut plain());
+    let client = agent.client().await;
+    let process = client.spawn(late_reader(&go)).await.unwrap();
+    // A pipe's worth first, so that all that follows has to wait.
+    let full = Bytes::from(vec![b'b'; 65_536]);
+    process.write_stdin(full).await.unwrap();
+    for _ in 0..20_000 {
+        process.write_stdin(Bytes::from_static(b"b")).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    client.ping().await.unwrap();
+    std::fs::write(&go, "").unwrap();
+    process.close_stdin().await.unwrap();
+    let output = tokio::time::timeout(Duration::from_secs(60), collect(&process)).await;
+    assert_eq!(output.expect("it goes on").out, b"85536\n");
+}
+
+#[tokio::test]
+async fn output_a_byte_at_a_time_waits_for_a_reader_as_any_other() {
+    let agent = Agent::start(&mut plain());
+    let client = agent.client().await;
+    let script = "import os\nfor _ in range(60000): os.write(1, b'x')";
+    let process = client
+        .spawn(Command::argv(["python3", "-c", script]))
+        .await
+        .unwrap();
+    assert!(process.wait().await.unwrap().success());
+    client.ping().await.unwrap();
+    assert_eq!(collect(&process).await.out.len(), 60_000);
+}
+
+#[tokio::test]
+async fn whoever_attaches_at_the_same_time_shares_the_process() {
+    let agent = Agent::start(&mut plain());
+    let first = agent.client().await;
+    let spawned = first.spawn(Command::argv(["sleep", "300"])).await.unwrap();
+    let pid = spawned.pid();
+    let second = agent.client().await;
+    let (one, other) = tokio::join!(second.attach(pid), second.attach(pid));
+    let (one, other) = (one.unwrap(), other.unwrap());
+    one.signal(Signal::TERM).await.unwrap();
+    let ends = async { tokio::join!(one.wait(), other.wait()) };
+    let (one, other) = tokio::time::timeout(Duration::from_secs(60), ends)
+        .await
+        .expect("both hear of it");
+    assert_eq!(one.unwrap(), ExitStatus::from_signal(Signal::TERM));
+    assert_eq!(other.unwrap(), ExitStatus::from_signal(Signal::TERM));
+}
