@@ -21,6 +21,11 @@ const REPEAT: Duration = Duration::from_secs(1);
 /// The pauses between attempts to open a link.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// A link that lives shorter than this is followed by a pause: an agent that breaks each one at
+/// once is not to keep its daemon busy.
+const STEADY: Duration = Duration::from_secs(1);
+/// The longest pause after such a link.
+const SHORT_LIVED_PAUSE: Duration = Duration::from_millis(100);
 /// The most bytes read at a time.
 const BUFFER: usize = 128 * 1024;
 
@@ -142,7 +147,9 @@ fn unavailable(message: &str) -> Error {
 
 impl Driver {
     async fn run(mut self, mut incoming: Incoming) {
+        let mut pause = FIRST_PAUSE;
         loop {
+            let opened = Instant::now();
             let shared = Arc::clone(&self.shared);
             let ended = tokio::select! {
                 ended = self.serve(incoming) => ended,
@@ -152,8 +159,17 @@ impl Driver {
                 Ended::Final(error) => return self.shared.close(&error),
                 Ended::Broken(reason) => self.shared.link_down(&reason),
             }
+            let (wait, next) = match opened.elapsed() < STEADY {
+                true => (pause, (pause * 2).min(SHORT_LIVED_PAUSE)),
+                false => (Duration::ZERO, FIRST_PAUSE),
+            };
+            pause = next;
+            let reopen = async {
+                sleep(wait).await;
+                self.reopen().await
+            };
             let reopened = tokio::select! {
-                reopened = self.reopen() => reopened,
+                reopened = reopen => reopened,
                 () = closed(&shared) => return,
             };
             match reopened {

@@ -217,6 +217,10 @@ impl Drop for ChannelGuard {
         if channel.failed.is_some() || (channel.is_answered() && !channel.streams) {
             return;
         }
+        // While nothing can be sent, requests that nobody waits for any more do not pile up.
+        if !channel.is_answered() && state.take_back(self.number) {
+            return;
+        }
         state.cancel(self.number, 0);
         drop(state);
         // Nobody waits for it when everything has come; it goes with the next packet.

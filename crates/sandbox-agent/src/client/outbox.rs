@@ -80,6 +80,13 @@ impl State {
         }
     }
 
+    /// Takes a request back that was not sent yet; false when it was.
+    pub(crate) fn take_back(&mut self, channel: u32) -> bool {
+        let mut controls = self.controls.iter();
+        let waiting = controls.position(|one| one.kind == Kind::Request && one.channel == channel);
+        waiting.and_then(|at| self.controls.remove(at)).is_some()
+    }
+
     /// Closes a channel on the agent's side.
     pub(crate) fn cancel(&mut self, channel: u32, tag: u8) {
         self.controls.push_back(Control {

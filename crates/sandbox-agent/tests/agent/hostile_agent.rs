@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -121,8 +121,10 @@ const FILE: &str = r#"{"Ok":{"file":{"path":"/f","kind":"file","size":10,"mode":
 
 #[tokio::test]
 async fn another_version_is_refused() {
-    let (client, _played) = play(VERSION + 1).await;
-    assert_eq!(client.unwrap_err().kind(), ErrorKind::Unsupported);
+    for version in [VERSION - 1, VERSION + 1] {
+        let (client, _played) = play(version).await;
+        assert_eq!(client.unwrap_err().kind(), ErrorKind::Unsupported);
+    }
 }
 
 #[tokio::test]
@@ -230,7 +232,7 @@ async fn offsets_from_beyond_are_refused() {
     let (client, mut played) = play(VERSION).await;
     let client = client.unwrap();
     let reply = serde_json::json!({"Ok": {"attached": {
-        "offset": u64::MAX, "input": u64::MAX, "input_open": true, "pty": false, "exit": null,
+        "offset": u64::MAX, "input": u64::MAX, "input_taken": 0, "input_open": true, "pty": false, "exit": null,
     }}});
     let answer = async {
         let channel = played.request().await;
@@ -238,6 +240,74 @@ async fn offsets_from_beyond_are_refused() {
     };
     let (process, ()) = tokio::join!(client.attach(5), answer);
     assert_eq!(process.unwrap_err().kind(), ErrorKind::Internal);
+}
+
+#[tokio::test]
+async fn requests_that_nobody_waits_for_any_more_do_not_pile_up() {
+    let (client, mut played) = play(VERSION).await;
+    let client = client.unwrap();
+    // The agent reads nothing, and callers give up.
+    let (size, count) = (100_000, 200);
+    for _ in 0..count {
+        let given_up = client
+            .spawn(Command::shell("x".repeat(size)))
+            .now_or_never();
+        assert!(given_up.is_none());
+    }
+    let mut came = 0;
+    let ping = client.ping();
+    let answer = async {
+        loop {
+            let packet = played.next().await;
+            match packet.header.kind {
+                Kind::Request if packet.body == r#""ping""# => {
+                    let channel = packet.header.channel;
+                    return played.reply(channel, r#"{"Ok":"done"}"#).await;
+                }
+                Kind::Request => came += packet.body.len(),
+                _ => {}
+            }
+        }
+    };
+    let (pong, ()) = tokio::join!(ping, answer);
+    pong.unwrap();
+    assert!(came < size * count / 10, "{came} bytes were kept");
+}
+
+/// An agent that greets everybody and then says that what it heard was garbage.
+#[derive(Debug, Default)]
+struct Garbler(std::sync::atomic::AtomicUsize);
+
+#[async_trait]
+impl Connector for Garbler {
+    async fn open(&self) -> Result<Link> {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        let (connector, mut played) = connector();
+        tokio::spawn(async move {
+            played.lease = played.next().await.header.lease;
+            let welcome = Welcome {
+                version: VERSION,
+                instance: 1,
+                pid: 1,
+                channels: Vec::new(),
+            };
+            let body = serde_json::to_vec(&welcome).unwrap();
+            played.send(Kind::Welcome, 0, 0, 0, &body).await;
+            played.send(Kind::Garbled, 0, 0, 0, &[]).await;
+        });
+        connector.open().await
+    }
+}
+
+#[tokio::test]
+async fn an_agent_that_breaks_every_link_does_not_have_the_client_open_them_without_pause() {
+    let garbler = Arc::<Garbler>::default();
+    let client = AgentClient::connect(Arc::clone(&garbler) as Arc<dyn Connector>).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let opened = garbler.0.load(std::sync::atomic::Ordering::SeqCst);
+    // A link takes far less than a millisecond here; twenty pauses fit.
+    assert!((2..100).contains(&opened), "{opened}");
+    drop(client);
 }
 
 fn traffic() -> impl Strategy<Value = (u8, u64, u8, Vec<u8>)> {
