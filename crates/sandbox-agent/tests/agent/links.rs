@@ -359,20 +359,6 @@ async fn input_a_byte_at_a_time_waits_as_any_other() {
 }
 
 #[tokio::test]
-async fn output_a_byte_at_a_time_waits_for_a_reader_as_any_other() {
-    let agent = Agent::start(&mut plain());
-    let client = agent.client().await;
-    let script = "import os\nfor _ in range(60000): os.write(1, b'x')";
-    let process = client
-        .spawn(Command::argv(["python3", "-c", script]))
-        .await
-        .unwrap();
-    assert!(process.wait().await.unwrap().success());
-    client.ping().await.unwrap();
-    assert_eq!(collect(&process).await.out.len(), 60_000);
-}
-
-#[tokio::test]
 async fn whoever_attaches_at_the_same_time_shares_the_process() {
     let agent = Agent::start(&mut plain());
     let first = agent.client().await;

@@ -13,6 +13,7 @@ mod links;
 mod owners;
 mod places;
 mod ports;
+mod races;
 mod supervisors;
 mod trees;
 mod watches;

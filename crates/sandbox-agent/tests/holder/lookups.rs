@@ -1,14 +1,15 @@
 //! Names.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use crate::support::probe::{reaches_tcp, udp};
-use crate::support::{Namespace, start};
+use crate::support::{Namespace, environment, start};
 
 const A: u16 = 1;
 const AAAA: u16 = 28;
@@ -206,4 +207,60 @@ fn a_client_that_sends_a_byte_at_a_time_is_left_after_a_few_seconds() {
         sleep(Duration::from_millis(200));
     }
     assert!(started.elapsed() < Duration::from_secs(6));
+}
+
+/// Sends queries for `names` at once, and returns the response codes of all answers.
+fn look_up_all(sandbox: &Namespace, names: &[String]) -> Vec<u8> {
+    sandbox.run(|| {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .unwrap();
+        for (number, name) in names.iter().enumerate() {
+            let mut query = query(name, A);
+            query[..2].copy_from_slice(&u16::try_from(number).unwrap().to_be_bytes());
+            socket.send_to(&query, "127.0.0.1:53").unwrap();
+        }
+        let mut answered = BTreeMap::new();
+        let mut response = [0; 512];
+        while answered.len() < names.len() {
+            socket
+                .recv(&mut response)
+                .expect("every lookup is answered");
+            let id = u16::from_be_bytes([response[0], response[1]]);
+            answered.insert(id, response[3] & 15);
+        }
+        answered.into_values().collect()
+    })
+}
+
+#[test]
+#[ignore = "needs root and network namespaces"]
+fn a_lookup_whose_datagrams_are_lost_is_answered_and_opens_the_address() {
+    let (wire, _world, mut holder) = start();
+    holder.set(&json!({"mode": "deny_all", "allow_domains": ["*.example.com"]}));
+    let names = ["lossy.example.com".to_owned()];
+    assert_eq!(look_up_all(&wire.sandbox, &names), [0]);
+    assert!(reaches_tcp(&wire.sandbox, "203.0.113.8:443"));
+}
+
+#[test]
+#[ignore = "needs root and network namespaces"]
+fn more_lookups_than_are_carried_out_at_once_are_all_answered() {
+    let (wire, _world, mut holder) = start();
+    holder.set(&json!({"mode": "allow_all"}));
+    let names: Vec<_> = (0..120).map(|n| format!("lossy{n}.example.com")).collect();
+    assert_eq!(look_up_all(&wire.sandbox, &names), [0; 120]);
+}
+
+#[test]
+#[ignore = "needs root and network namespaces"]
+fn a_resolver_that_is_not_there_does_not_keep_the_next_ones_answer_back() {
+    let (wire, _world, mut holder) = start();
+    let policy = json!({
+        "rules": {"mode": "allow_all"}, "environment": environment(),
+        "dns_upstreams": ["10.77.0.77", "9.9.9.9"],
+    });
+    holder.ask("set_policy", &policy);
+    assert_eq!(look_up_all(&wire.sandbox, &["other.test".to_owned()]), [0]);
 }

@@ -6,6 +6,7 @@ mod lines;
 mod list;
 mod make_dir;
 mod moved;
+mod place;
 mod read;
 mod remove;
 mod tree;

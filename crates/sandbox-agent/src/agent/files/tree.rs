@@ -11,7 +11,7 @@
 
 use std::ffi::{CStr, CString};
 use std::io;
-use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -89,6 +89,13 @@ impl Drop for Directory {
         // SAFETY: the stream is open and nobody uses it after this.
         unsafe { libc::closedir(self.stream) };
     }
+}
+
+/// Whether nothing is in a directory.
+pub(super) fn is_empty(directory: &impl AsRawFd) -> io::Result<bool> {
+    let again = open_at(directory.as_raw_fd(), c".")?;
+    let mut names = Directory::new(again, CString::default())?;
+    Ok(names.next().is_none())
 }
 
 #[derive(Default)]

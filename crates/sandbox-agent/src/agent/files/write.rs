@@ -1,16 +1,16 @@
 //! Writing files whole: into a temporary file beside the target, which takes its place at the end.
 
-use std::ffi::{CString, OsStr, OsString};
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::ffi::{CString, OsStr};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use sandbox_core::{ErrorKind, SandboxPath, User, WriteOptions, check_mode};
 
-use super::{at, info, make_dir, refuse};
+use super::place::Attributes;
+use super::{at, info, make_dir, place, refuse};
 use crate::agent::Agent;
 use crate::agent::channel::Channel;
 use crate::agent::sys::fd;
@@ -60,19 +60,11 @@ impl Temporary {
         }
     }
 
-    fn create(target: &Path, replaces: bool) -> io::Result<Self> {
-        let invalid = || io::Error::from_raw_os_error(libc::EISDIR);
-        let parent = target.parent().ok_or_else(invalid)?;
-        let target = c_string(target.file_name().ok_or_else(invalid)?)?;
-        let directory = OpenOptions::new()
-            .read(true)
-            .custom_flags(libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC)
-            .open(parent)?;
-        let directory = OwnedFd::from(directory);
+    fn create(directory: OwnedFd, target: CString, replaces: bool) -> io::Result<Self> {
         let suffix = if replaces { REPLACING } else { NEW };
         let name = format!("{PREFIX}{:016x}{suffix}", fd::random());
-        let name = c_string(&OsString::from(name))?;
-        let file = File::from(create_at(&directory, &name)?);
+        let name = place::c_string(OsStr::new(&name))?;
+        let file = File::from(place::create(&directory, &name)?);
         Ok(Self {
             file,
             directory,
@@ -83,7 +75,7 @@ impl Temporary {
     }
 
     fn place(&mut self) -> io::Result<()> {
-        rename_at(&self.directory, &self.name, &self.target)?;
+        place::rename(&self.directory, &self.name, &self.target)?;
         self.placed = true;
         Ok(())
     }
@@ -92,43 +84,10 @@ impl Temporary {
 impl Drop for Temporary {
     fn drop(&mut self) {
         if !self.placed {
-            unlink_at(&self.directory, &self.name);
+            // When it is gone already, all the better.
+            let _ = place::unlink(&self.directory, &self.name, 0);
         }
     }
-}
-
-fn c_string(name: &OsStr) -> io::Result<CString> {
-    CString::new(name.as_bytes()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))
-}
-
-#[expect(
-    unsafe_code,
-    reason = "files relative to a directory need system calls"
-)]
-fn create_at(directory: &OwnedFd, name: &CString) -> io::Result<OwnedFd> {
-    let flags = libc::O_RDWR | libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW | libc::O_CLOEXEC;
-    // SAFETY: the name ends with a zero.
-    fd::own(unsafe { libc::openat(directory.as_raw_fd(), name.as_ptr(), flags, 0o600) })
-}
-
-#[expect(
-    unsafe_code,
-    reason = "files relative to a directory need system calls"
-)]
-fn rename_at(directory: &OwnedFd, from: &CString, to: &CString) -> io::Result<()> {
-    let directory = directory.as_raw_fd();
-    // SAFETY: both names end with a zero.
-    fd::check(unsafe { libc::renameat(directory, from.as_ptr(), directory, to.as_ptr()) })?;
-    Ok(())
-}
-
-#[expect(
-    unsafe_code,
-    reason = "files relative to a directory need system calls"
-)]
-fn unlink_at(directory: &OwnedFd, name: &CString) {
-    // SAFETY: the name ends with a zero. When it is gone already, all the better.
-    unsafe { libc::unlinkat(directory.as_raw_fd(), name.as_ptr(), 0) };
 }
 
 impl Agent {
@@ -142,16 +101,16 @@ impl Agent {
         check_mode(options.mode)?;
         let owner = self.owner(options.user.as_ref())?;
         let target = follow(Path::new(path.as_str()))?;
-        if let Some(parent) = target.parent()
-            && options.create_parents
-        {
-            make_dir::make_parents(parent, owner)?;
-        }
-        let existing = existing(&target)?;
-        let temporary =
-            Temporary::create(&target, existing.is_some()).map_err(|error| at("path", &error))?;
-        let kept = existing.as_ref().map(|old| (old.uid(), old.gid()));
-        let old_mode = existing.map_or(0o644, |old| old.mode() & 0o7777);
+        let (Some(parent), Some(name)) = (target.parent(), target.file_name()) else {
+            return Err(refuse(ErrorKind::Conflict, "path", "is a directory"));
+        };
+        let directory = make_dir::open_parent(parent, options.create_parents, owner)?;
+        let name = place::c_string(name).map_err(|error| at("path", &error))?;
+        let existing = existing(&directory, &name)?;
+        let temporary = Temporary::create(directory, name, existing.is_some())
+            .map_err(|error| at("path", &error))?;
+        let kept = existing.map(|old| (old.uid, old.gid));
+        let old_mode = existing.map_or(0o644, |old| old.mode);
         let write = FileWrite {
             path,
             temporary,
@@ -267,11 +226,11 @@ fn follow(path: &Path) -> Result<PathBuf, WireError> {
     Err(at("path", &io::Error::from_raw_os_error(libc::ELOOP)))
 }
 
-/// The regular file at `target`, if there is something.
-fn existing(target: &Path) -> Result<Option<Metadata>, WireError> {
-    match fs::symlink_metadata(target) {
-        Ok(metadata) if metadata.is_file() => Ok(Some(metadata)),
-        Ok(metadata) if metadata.is_dir() => {
+/// The regular file `name` in `directory`, if there is something.
+fn existing(directory: &OwnedFd, name: &CString) -> Result<Option<Attributes>, WireError> {
+    match place::attributes(directory, name) {
+        Ok(attributes) if attributes.is_file() => Ok(Some(attributes)),
+        Ok(attributes) if attributes.is_dir() => {
             Err(refuse(ErrorKind::Conflict, "path", "is a directory"))
         }
         Ok(_) => Err(refuse(ErrorKind::Conflict, "path", "is not a regular file")),
@@ -282,6 +241,8 @@ fn existing(target: &Path) -> Result<Option<Metadata>, WireError> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use super::*;
 
     #[test]

@@ -161,6 +161,14 @@ pub(super) fn is_truncated(response: &[u8]) -> bool {
     u16_at(response, 2).is_some_and(|flags| flags & TRUNCATED != 0)
 }
 
+/// Whether a response says that the resolver could not or would not answer; that there is no such
+/// name is an answer.
+pub(super) fn is_failure(response: &[u8]) -> bool {
+    const NO_SUCH_NAME: u16 = 3;
+    let code = u16_at(response, 2).map_or(0, |flags| flags & 0xf);
+    code != 0 && code != NO_SUCH_NAME
+}
+
 /// `response` under another id.
 pub(super) fn with_id(mut response: Vec<u8>, id: u16) -> Vec<u8> {
     if let Some(field) = response.get_mut(..2) {

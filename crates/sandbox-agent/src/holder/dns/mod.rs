@@ -14,6 +14,8 @@ mod message;
 mod name;
 mod resolve;
 mod serve;
+mod slots;
 mod upstream;
+mod wait;
 
 pub(super) use serve::start;

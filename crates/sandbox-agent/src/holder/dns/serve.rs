@@ -3,20 +3,17 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::super::policy::Policy;
 use super::clients::Clients;
 use super::resolve::resolve;
+use super::slots::Slots;
 use super::upstream::{read_framed_by, write_framed};
 
 /// Where programs in the namespace find the resolver.
 const LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 53);
-/// Lookups at once, over UDP and TCP. More are dropped, and programs ask again: a sandbox cannot
-/// make the holder grow. With the TCP clients, the threads stay below 60.
-const MAX_LOOKUPS: usize = 40;
 const MAX_QUERY: usize = 1_024;
 /// How long a TCP client may take to send a question, silence before it included, and to take an
 /// answer.
@@ -30,11 +27,11 @@ pub(crate) fn start(policy: &Arc<Policy>) -> io::Result<String> {
     let address = SocketAddr::from(LISTEN);
     let udp = Arc::new(UdpSocket::bind(address)?);
     let tcp = TcpListener::bind(address)?;
-    let busy = Arc::new(AtomicUsize::new(0));
-    let (policy_udp, busy_udp) = (Arc::clone(policy), Arc::clone(&busy));
-    spawn(move || serve_udp(&udp, &policy_udp, &busy_udp))?;
+    let slots = Slots::new();
+    let (policy_udp, slots_udp) = (Arc::clone(policy), Arc::clone(&slots));
+    spawn(move || serve_udp(&udp, &policy_udp, &slots_udp))?;
     let policy = Arc::clone(policy);
-    spawn(move || serve_tcp(&tcp, &policy, &busy))?;
+    spawn(move || serve_tcp(&tcp, &policy, &slots))?;
     Ok(address.to_string())
 }
 
@@ -43,31 +40,14 @@ fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     Ok(())
 }
 
-/// One of the lookups that may be under way.
-struct Slot(Arc<AtomicUsize>);
-
-impl Slot {
-    fn take(busy: &Arc<AtomicUsize>) -> Option<Self> {
-        let slot = Self(Arc::clone(busy));
-        (busy.fetch_add(1, Ordering::Relaxed) < MAX_LOOKUPS).then_some(slot)
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-fn serve_udp(socket: &Arc<UdpSocket>, policy: &Arc<Policy>, busy: &Arc<AtomicUsize>) {
+fn serve_udp(socket: &Arc<UdpSocket>, policy: &Arc<Policy>, slots: &Arc<Slots>) {
     let mut buffer = [0; MAX_QUERY];
     loop {
+        // Before anything is received: what comes meanwhile is kept by the socket and not lost.
+        let slot = slots.take();
         // An error here is about an earlier answer (its asker is gone) or passes.
         let Ok((length, from)) = socket.recv_from(&mut buffer) else {
             thread::sleep(Duration::from_millis(10));
-            continue;
-        };
-        let Some(slot) = Slot::take(busy) else {
             continue;
         };
         let query = buffer.get(..length).unwrap_or_default().to_vec();
@@ -83,7 +63,7 @@ fn serve_udp(socket: &Arc<UdpSocket>, policy: &Arc<Policy>, busy: &Arc<AtomicUsi
     }
 }
 
-fn serve_tcp(listener: &TcpListener, policy: &Arc<Policy>, busy: &Arc<AtomicUsize>) {
+fn serve_tcp(listener: &TcpListener, policy: &Arc<Policy>, slots: &Arc<Slots>) {
     let clients = Arc::new(Clients::default());
     loop {
         let Ok((stream, _)) = listener.accept() else {
@@ -93,23 +73,21 @@ fn serve_tcp(listener: &TcpListener, policy: &Arc<Policy>, busy: &Arc<AtomicUsiz
         let Ok(client) = clients.admit(&stream) else {
             continue;
         };
-        let (policy, busy) = (Arc::clone(policy), Arc::clone(busy));
+        let (policy, slots) = (Arc::clone(policy), Arc::clone(slots));
         // As above: the client sees the connection close.
         let _ = spawn(move || {
             let _client = client;
-            let _ = serve_stream(stream, &policy, &busy);
+            let _ = serve_stream(stream, &policy, &slots);
         });
     }
 }
 
-fn serve_stream(mut stream: TcpStream, policy: &Policy, busy: &Arc<AtomicUsize>) -> io::Result<()> {
+fn serve_stream(mut stream: TcpStream, policy: &Policy, slots: &Arc<Slots>) -> io::Result<()> {
     stream.set_write_timeout(Some(PATIENCE))?;
     for _ in 0..PER_CONNECTION {
         let query = read_framed_by(&mut stream, Instant::now() + PATIENCE)?;
         // A client that is merely connected takes no lookup from others.
-        let Some(_slot) = Slot::take(busy) else {
-            return Ok(());
-        };
+        let _slot = slots.take();
         match resolve(&query, policy) {
             Some(answer) => write_framed(&mut stream, answer.over_tcp())?,
             None => return Ok(()),
