@@ -8,7 +8,7 @@
 //!
 //! A network namespace of its own and CAP_NET_ADMIN in it; CAP_NET_BIND_SERVICE, or
 //! `net.ipv4.ip_unprivileged_port_start=0` in the namespace, for its resolver on 127.0.0.1:53.
-//! No shell, no files but `/proc` and `/dev/urandom`; 60 threads at most. Its standard input must
+//! No shell, no files but `/proc` and `/dev/urandom`; 62 threads at most. Its standard input must
 //! stay open when a client leaves. What joins the namespace finds the resolver when its
 //! `resolv.conf` names 127.0.0.1. The sandbox must not have CAP_NET_ADMIN.
 //! One that has CAP_NET_RAW is held by the egress hook of each interface ([`Ready`]'s `link` says
