@@ -121,7 +121,8 @@ impl NetworkLab for Surroundings {
         let command = match probe {
             Probe::Tcp(to) => {
                 let (address, port) = (to.ip().to_string(), to.port().to_string());
-                Command::argv(["nc", "-w", "2", &address, &port])
+                // A refusal comes at once; what is allowed may take its time on a busy machine.
+                Command::argv(["nc", "-w", "15", &address, &port])
             }
             Probe::Udp(to) => Command::argv(["udp-probe".into(), to.to_string()]),
             // BusyBox's ping needs raw sockets, which no sandbox has.

@@ -16,7 +16,7 @@ pub(crate) mod netlab;
 pub(crate) mod tar;
 
 /// The image of the tests: busybox, a root and a `nobody`, made once per daemon.
-pub(crate) const IMAGE: &str = "sandbox-test/busybox:2";
+pub(crate) const IMAGE: &str = "sandbox-test/busybox:3";
 
 /// Where the static busybox of the machine is.
 const BUSYBOX: &str = "/bin/busybox";
