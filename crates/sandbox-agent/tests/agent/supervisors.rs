@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sandbox_core::{Command, ErrorKind, Process, Result};
 
-use crate::harness::{Agent, TempDir, eventually, plain, sh};
+use crate::harness::{Agent, TempDir, collect, eventually, plain, sh};
 
 /// What signals every supervisor it sees until it is dropped, as a guest with the agent's user can.
 struct Hunter {
@@ -165,4 +165,26 @@ async fn a_supervisor_that_is_stopped_goes_on() {
         }
         assert!(hunter.shots.load(Ordering::SeqCst) > 20, "it hit nothing");
     }
+}
+
+#[tokio::test]
+#[ignore = "needs root: gives rights up"]
+async fn another_process_of_its_user_does_not_set_its_limits() {
+    let agent = Agent::start(&mut plain());
+    let client = agent.client().await;
+    // As in a container: root without the right to change any limit.
+    let attempt = format!(
+        "setpriv --bounding-set=-sys_resource prlimit --pid {} --nofile=3:3 2>&1 \
+         && echo changed; setpriv --bounding-set=-sys_resource prlimit --pid $PPID --cpu=1:1 2>&1 \
+         && echo changed; setpriv --bounding-set=-sys_resource prlimit --pid $$ --nofile=99:99 \
+         && ulimit -n; grep ^Gid: /proc/self/status",
+        agent.pid()
+    );
+    // With a time limit the parent is its supervisor.
+    let command = Command::shell(attempt).timeout(Duration::from_secs(600));
+    let output = collect(&client.spawn(command).await.unwrap()).await;
+    let text = String::from_utf8(output.out).unwrap();
+    assert!(!text.contains("changed"), "{text}");
+    assert!(text.contains("\n99\n"), "its own it may: {text}");
+    assert!(text.ends_with("Gid:\t0\t0\t0\t0\n"), "{text}");
 }

@@ -19,6 +19,7 @@ pub(crate) fn prepare_process() -> io::Result<OwnedFd> {
         libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
         libc::umask(0);
     }
+    keep_limits();
     for signal in 1..=64 {
         if !FAULTS.contains(&signal) {
             set_default(signal);
@@ -27,6 +28,23 @@ pub(crate) fn prepare_process() -> io::Result<OwnedFd> {
     // SAFETY: SIGPIPE is ignored, so that a closed pipe is an error and not the end.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
     block_and_watch()
+}
+
+/// Keeps other processes of this user from setting this program's limits (`prlimit`): one of no
+/// open file or a second of CPU would end it. The kernel asks for the same group in all three
+/// places, so another one is put where it means nothing: the saved one, which a program that is
+/// started sets anew. Without the right to do that the limits are whoever's this user is.
+fn keep_limits() {
+    let unchanged = libc::gid_t::MAX;
+    for other in [65_534, 1] {
+        // SAFETY: no memory is involved; there is one thread yet, so all that come have it too.
+        let done = unsafe {
+            other != libc::getegid() && libc::setresgid(unchanged, unchanged, other) == 0
+        };
+        if done {
+            return;
+        }
+    }
 }
 
 /// Gives a signal its default action. Not through the C library, which keeps two to itself: those,
