@@ -92,7 +92,7 @@ impl Agent {
         let mut events = Vec::new();
         while !self.has_shut_down() {
             let timeout = self.timeout();
-            self.clock.sleeps();
+            self.clock.sleeps(self.next_deadline().is_some());
             let wait = self.poller.wait(timeout, &mut events)?;
             // Only a sleep that had to end in time says something about the time.
             let asked = timeout.filter(|_| self.next_deadline().is_some());
