@@ -1,8 +1,10 @@
 //! Processes as a whole: who has them, who they are.
 
+use std::collections::HashSet;
+
 use sandbox_core::{ErrorKind, Pid, ProcessInfo, Signal};
 
-use super::exec::ExecId;
+use super::exec::{Exec, ExecId};
 use super::sys::signal;
 use super::{Agent, procfs};
 use crate::protocol::{Attached, Reply, WireError};
@@ -138,27 +140,48 @@ impl Agent {
                 .any(|exec| exec.supervisor_pid() == Some(pid))
     }
 
-    /// Every process but this program's own.
-    pub(super) fn list_processes(&self) -> Vec<ProcessInfo> {
-        let own = std::process::id();
-        let mut list = Vec::new();
-        for pid in procfs::pids() {
-            if self.is_own(pid) {
-                continue;
+    /// What tells this program's own processes and those that clients started from the others.
+    pub(super) fn table(&self) -> ProcessTable {
+        let execs = self.execs.values();
+        let mut own: HashSet<i32> = execs.filter_map(Exec::supervisor_pid).collect();
+        own.insert(std::process::id() as i32);
+        let alive = self.execs.values().filter(|exec| exec.is_alive());
+        let spawned = alive.filter_map(Exec::pid).collect();
+        ProcessTable { own, spawned }
+    }
+}
+
+/// How to tell processes apart, at one moment.
+#[derive(Debug)]
+pub(super) struct ProcessTable {
+    own: HashSet<i32>,
+    spawned: HashSet<i32>,
+}
+
+impl ProcessTable {
+    /// Gives every process but this program's own to `take`, by id, until it returns false.
+    pub(super) fn walk(&self, mut take: impl FnMut(ProcessInfo) -> bool) {
+        let mut pids = procfs::pids();
+        pids.sort_unstable();
+        for pid in pids {
+            if let Some(info) = self.info(pid)
+                && !take(info)
+            {
+                return;
             }
-            let Some(mut info) = procfs::info(pid) else {
-                continue;
-            };
-            info.spawned = self
-                .execs
-                .values()
-                .any(|exec| exec.pid() == Some(pid) && exec.is_alive());
-            if self.is_own(i32::try_from(info.parent).unwrap_or(0)) {
-                info.parent = own;
-            }
-            list.push(info);
         }
-        list.sort_by_key(|info| info.pid);
-        list
+    }
+
+    fn info(&self, pid: i32) -> Option<ProcessInfo> {
+        if self.own.contains(&pid) {
+            return None;
+        }
+        let mut info = procfs::info(pid)?;
+        info.spawned = self.spawned.contains(&pid);
+        let parent = i32::try_from(info.parent).unwrap_or(0);
+        if self.own.contains(&parent) {
+            info.parent = std::process::id();
+        }
+        Some(info)
     }
 }

@@ -9,7 +9,10 @@ use std::time::Duration;
 use sandbox_core::ProcessInfo;
 
 /// The most bytes of a command line that are shown.
-const MAX_ARGUMENTS: u64 = 32 * 1024;
+const MAX_ARGUMENTS: u64 = 4 * 1024;
+/// The most arguments of a command line that are shown: empty ones cost a reader far more than the
+/// byte they are.
+const MAX_ARGUMENT_COUNT: usize = 256;
 
 /// A process as `/proc/PID/stat` has it.
 #[derive(Debug, PartialEq, Eq)]
@@ -79,6 +82,7 @@ pub(super) fn info(pid: i32) -> Option<ProcessInfo> {
         .strip_suffix(b"\0")
         .unwrap_or(&arguments)
         .split(|byte| *byte == 0)
+        .take(MAX_ARGUMENT_COUNT)
         .map(|argument| String::from_utf8_lossy(argument).into_owned());
     let argv = if arguments.is_empty() {
         Vec::new()

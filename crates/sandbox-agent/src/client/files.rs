@@ -12,7 +12,7 @@ use sandbox_core::{
 use super::guard::ChannelGuard;
 use super::lines::{self, Lines};
 use super::{AgentClient, nonsense};
-use crate::protocol::{Reply, Request, Tag};
+use crate::protocol::{MAX_LIST, Reply, Request, Tag};
 
 impl AgentClient {
     /// As `Sandbox::read`.
@@ -79,7 +79,7 @@ impl AgentClient {
         let request = Request::List { path, options };
         let limit = options.limit as usize;
         let mut list: Vec<FileInfo> =
-            lines::collect(&self.session, operation, &request, limit).await?;
+            lines::collect(&self.session, operation, &request, limit, MAX_LIST).await?;
         list.sort_by(|one, other| one.path.cmp(&other.path));
         Ok(list)
     }

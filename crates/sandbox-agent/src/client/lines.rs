@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::guard::ChannelGuard;
 use super::{Session, nonsense};
-use crate::protocol::{Reply, Request, Tag, WireError};
+use crate::protocol::{MAX_BODY, Reply, Request, Tag, WireError};
 
 /// The longest line in bytes: a few paths, every character escaped.
 const MAX_LINE: usize = 256 * 1024;
@@ -21,6 +21,8 @@ pub(super) struct Lines<T> {
     partial: Vec<u8>,
     values: VecDeque<T>,
     ended: bool,
+    /// Bytes that came.
+    received: u64,
 }
 
 impl<T: DeserializeOwned> Lines<T> {
@@ -37,6 +39,7 @@ impl<T: DeserializeOwned> Lines<T> {
                 partial: Vec::new(),
                 values: VecDeque::new(),
                 ended: false,
+                received: 0,
             }),
             _ => Err(nonsense(operation)),
         }
@@ -71,6 +74,7 @@ impl<T: DeserializeOwned> Lines<T> {
     }
 
     fn split(&mut self, data: &[u8]) -> Result<()> {
+        self.received += data.len() as u64;
         let senseless = || nonsense(self.channel.operation);
         for piece in data.split_inclusive(|byte| *byte == b'\n') {
             if self.partial.len() + piece.len() > MAX_LINE {
@@ -96,17 +100,22 @@ pub(super) fn end_of(operation: &'static str, data: &[u8]) -> Result<()> {
     }
 }
 
-/// Every value that `request` brings, at most `limit`.
+/// Every value that `request` brings, at most `limit` and about `bytes` of them.
 pub(super) async fn collect<T: DeserializeOwned>(
     session: &Arc<Session>,
     operation: &'static str,
     request: &Request,
     limit: usize,
+    bytes: u64,
 ) -> Result<Vec<T>> {
     let mut lines = Lines::open(session, operation, request).await?;
     let mut all = Vec::new();
     while let Some(value) = std::future::poll_fn(|context| lines.poll_next(context)).await {
         all.push(value?);
+        // An agent that is one says so itself, at the end of the line that is too much.
+        if lines.received > bytes + (MAX_BODY + MAX_LINE) as u64 {
+            return Err(nonsense(operation));
+        }
         if all.len() > limit {
             let message = format!("there are more than {limit} entries");
             let error = Error::new(ErrorKind::LimitExceeded, operation, message);

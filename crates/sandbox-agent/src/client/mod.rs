@@ -22,7 +22,7 @@ use sandbox_core::{
 
 use self::guard::ChannelGuard;
 use self::state::Shared;
-use crate::protocol::{Reply, Request};
+use crate::protocol::{MAX_PROCESSES, Reply, Request};
 
 pub use self::link::{Connector, Link};
 
@@ -203,8 +203,10 @@ impl AgentClient {
     pub async fn processes(&self) -> Result<Vec<ProcessInfo>> {
         const LIMIT: usize = 1 << 22;
         let operation = "agent.processes";
+        let request = Request::Processes;
+        let session = &self.session;
         let mut list: Vec<ProcessInfo> =
-            lines::collect(&self.session, operation, &Request::Processes, LIMIT).await?;
+            lines::collect(session, operation, &request, LIMIT, MAX_PROCESSES).await?;
         list.sort_by_key(|info| info.pid);
         Ok(list)
     }

@@ -18,5 +18,10 @@ pub const WINDOW: u64 = 256 * 1024;
 pub const MAX_REQUEST: usize = 8 << 20;
 /// The longest message an agent sends in bytes.
 pub const MAX_REPLY: usize = 1 << 20;
+/// The most bytes of the lines that answer a `list`.
+pub const MAX_LIST: u64 = 64 << 20;
+/// The most bytes of the lines that answer `processes`: their arguments take more to hold than to
+/// send.
+pub const MAX_PROCESSES: u64 = 16 << 20;
 /// The most channels a client has open at once.
 pub const MAX_CHANNELS: usize = 4096;

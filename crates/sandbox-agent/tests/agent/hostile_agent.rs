@@ -9,7 +9,8 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use sandbox_agent::protocol::{
-    Decoder, Encoder, Header, Kind, MAX_BODY, Packet, Reply, VERSION, Welcome,
+    Decoder, Encoder, Header, Kind, MAX_BODY, MAX_PROCESSES, Packet, Reply, VERSION, WINDOW,
+    Welcome,
 };
 use sandbox_agent::{AgentClient, ClientOptions, Connector, Link};
 use sandbox_core::{Command, Error, ErrorKind, ListOptions, ReadOptions, Result, SandboxPath};
@@ -272,6 +273,42 @@ async fn requests_that_nobody_waits_for_any_more_do_not_pile_up() {
     let (pong, ()) = tokio::join!(ping, answer);
     pong.unwrap();
     assert!(came < size * count / 10, "{came} bytes were kept");
+}
+
+#[tokio::test]
+async fn a_list_without_end_is_refused() {
+    let (client, mut played) = play(VERSION).await;
+    let client = client.unwrap();
+    // Short to send and long to keep: an argument of nothing is a string all the same.
+    let argv = vec![""; 15_000];
+    let line = serde_json::json!({
+        "pid": 2, "parent": 1, "argv": argv, "uid": 0, "spawned": false, "memory": 0,
+        "cpu_time": {"secs": 0, "nanos": 0},
+    });
+    let line = format!("{line}\n").into_bytes();
+    assert!(line.len() <= MAX_BODY);
+    let mut sent = 0;
+    let answer = async {
+        let channel = played.request().await;
+        played.reply(channel, r#"{"Ok":"done"}"#).await;
+        let mut acknowledged = 0;
+        loop {
+            while sent + line.len() as u64 <= acknowledged + WINDOW {
+                played.send(Kind::Data, channel, sent, 0, &line).await;
+                sent += line.len() as u64;
+            }
+            let packet = played.next().await;
+            match packet.header.kind {
+                Kind::Cancel => return,
+                Kind::Ack => acknowledged = packet.header.offset,
+                _ => {}
+            }
+        }
+    };
+    let (list, ()) = tokio::join!(client.processes(), answer);
+    assert_eq!(list.unwrap_err().kind(), ErrorKind::Internal);
+    assert!(sent < 2 * MAX_PROCESSES, "{sent} bytes were taken");
+    assert!(client.is_alive());
 }
 
 /// An agent that greets everybody and then says that what it heard was garbage.

@@ -2,6 +2,7 @@
 
 mod harness;
 
+mod answers;
 mod exec;
 mod files;
 mod first_process;

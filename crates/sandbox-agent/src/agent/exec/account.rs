@@ -4,12 +4,15 @@ use std::fs;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 
-use sandbox_core::{ErrorKind, User};
+use sandbox_core::{ErrorKind, MAX_PATH_BYTES, User};
 
 use crate::protocol::WireError;
 
 /// The most bytes of `/etc/passwd` or `/etc/group` that are read; a guest may have filled them.
-const MAX_FILE: u64 = 4 << 20;
+const MAX_FILE: u64 = 1 << 20;
+/// The longest name of an account in bytes, as the C library has it. A longer one would be in the
+/// description of every file that it owns.
+const MAX_NAME: usize = 256;
 
 /// Who runs a command or owns a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +99,9 @@ fn parse_passwd(line: &str) -> Option<Passwd> {
     let uid = fields.nth(1)?.parse().ok()?;
     let gid = fields.next()?.parse().ok()?;
     let home = fields.nth(1)?.to_owned();
+    if name.len() > MAX_NAME || home.len() > MAX_PATH_BYTES {
+        return None;
+    }
     Some(Passwd {
         name,
         uid,
@@ -109,6 +115,9 @@ fn parse_group(line: &str) -> Option<Group> {
     let name = fields.next()?.to_owned();
     let gid = fields.nth(1)?.parse().ok()?;
     let members = fields.next().unwrap_or_default();
+    if name.len() > MAX_NAME {
+        return None;
+    }
     Some(Group {
         name,
         gid,
@@ -241,12 +250,15 @@ mod tests {
             "root:x:0",
             ":::::::",
             "a:x:-1:0::/:",
+            &format!("{}:x:0:0::/:", "a".repeat(MAX_NAME + 1)),
+            &format!("a:x:0:0::/{}:", "a".repeat(MAX_PATH_BYTES)),
         ] {
             assert!(parse_passwd(bad).is_none(), "{bad:?}");
         }
         let root = parse_passwd("root:x:0:0:root:/root:/bin/bash").unwrap();
         assert_eq!((root.uid, root.gid, root.home.as_str()), (0, 0, "/root"));
         assert!(parse_group("wheel:x:ten:root").is_none());
+        assert!(parse_group(&format!("{}:x:10:", "a".repeat(MAX_NAME + 1))).is_none());
         let group = parse_group("wheel:x:10:root,,alice").unwrap();
         assert_eq!(group.members, ["root", "alice"]);
     }

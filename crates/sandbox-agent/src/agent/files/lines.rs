@@ -40,6 +40,7 @@ struct State {
 pub(crate) struct LineWriter {
     job: u64,
     chunk: Vec<u8>,
+    handed_over: u64,
     shared: Arc<Shared>,
     completions: Completions,
 }
@@ -56,6 +57,7 @@ pub(crate) fn lines(job: u64, completions: Completions) -> (Lines, LineWriter) {
     let writer = LineWriter {
         job,
         chunk: Vec::new(),
+        handed_over: 0,
         shared,
         completions,
     };
@@ -94,8 +96,14 @@ impl LineWriter {
         self.chunk.len() < DATA_CHUNK || self.hand_over()
     }
 
+    /// Bytes of all lines so far.
+    pub(crate) fn written(&self) -> u64 {
+        self.handed_over + self.chunk.len() as u64
+    }
+
     fn hand_over(&mut self) -> bool {
         let chunk = std::mem::take(&mut self.chunk);
+        self.handed_over += chunk.len() as u64;
         let mut state = lock(&self.shared.state);
         while state.chunks.len() >= MAX_CHUNKS && !state.cancelled {
             let waited = self.shared.room.wait(state);

@@ -10,7 +10,11 @@ use super::{at, info, lossy_name, refuse};
 use crate::agent::Agent;
 use crate::agent::channel::Channel;
 use crate::agent::exec::Accounts;
-use crate::protocol::{Reply, WireError};
+use crate::protocol::{MAX_LIST, MAX_PROCESSES, Reply, WireError};
+
+/// Processes are shown without arguments after this many bytes of them, which leaves room for
+/// as many processes as there can be.
+const MAX_ARGUMENT_BYTES: u64 = MAX_PROCESSES / 2;
 
 impl Agent {
     pub(crate) fn list(&mut self, channel: u32, path: SandboxPath, options: ListOptions) {
@@ -27,13 +31,15 @@ impl Agent {
     }
 
     pub(crate) fn send_processes(&mut self, channel: u32) {
-        let processes = self.list_processes();
+        let table = self.table();
         self.send_lines(channel, move |writer| {
-            for process in &processes {
-                if !writer.line(process) {
-                    break;
+            table.walk(|mut process| {
+                // What is left out is what a guest can make long.
+                if writer.written() > MAX_ARGUMENT_BYTES {
+                    process.argv.clear();
                 }
-            }
+                writer.line(&process)
+            });
             Ok(())
         });
     }
@@ -117,12 +123,20 @@ impl Listing<'_> {
             if !self.writer.line(&info) {
                 return Ok(false);
             }
+            if self.writer.written() > MAX_LIST {
+                return Err(too_long());
+            }
             if metadata.is_dir() && depth < self.options.depth {
                 self.next.push((real, path, depth + 1));
             }
         }
         Ok(true)
     }
+}
+
+fn too_long() -> WireError {
+    let message = format!("the entries take more than {MAX_LIST} bytes; list fewer at a time");
+    refuse(ErrorKind::LimitExceeded, "limit", message)
 }
 
 /// Nothing is left out silently.
