@@ -23,9 +23,10 @@ mod sweeper;
 mod sys;
 mod watch;
 mod watch_event;
+mod watch_walk;
 mod worker;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
@@ -78,6 +79,8 @@ struct Agent {
     hellos: Assembler,
     requests: Assembler,
     channels: HashMap<u32, Channel>,
+    /// Watches that have more to do at once.
+    walking: HashSet<u32>,
     /// Channels that may have something to send, in turn.
     ready: VecDeque<u32>,
     flush: Flush,

@@ -62,6 +62,7 @@ impl Agent {
             hellos: Assembler::new(MAX_REPLY),
             requests: session::assembler(),
             channels: Default::default(),
+            walking: Default::default(),
             ready: Default::default(),
             flush: Flush::Idle,
             execs: Default::default(),
@@ -100,6 +101,7 @@ impl Agent {
             for (source, happened) in events.drain(..) {
                 self.handle(source, happened);
             }
+            self.go_on_walking();
             if self.unreaped {
                 self.reap_children();
             }
@@ -150,8 +152,9 @@ impl Agent {
             .map(|at| at.saturating_sub(self.clock.now()).min(TICK));
         let shutdown = self.shutdown.as_ref().map(|one| one.remaining());
         let adopted = self.next_look();
-        let unreaped = self.unreaped.then_some(Duration::ZERO);
-        let times = [flush, deadline, shutdown, adopted, unreaped].into_iter();
+        let busy = self.unreaped || !self.walking.is_empty();
+        let busy = busy.then_some(Duration::ZERO);
+        let times = [flush, deadline, shutdown, adopted, busy].into_iter();
         times.flatten().min()
     }
 

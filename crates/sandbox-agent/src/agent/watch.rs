@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::ffi::CString;
-use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
@@ -15,7 +14,8 @@ use super::channel::Channel;
 use super::files::{Temporary, at, end, lossy_name, refuse};
 use super::sys::fd::{self, check, own};
 use super::sys::poller::{READ, Registered};
-use super::watch_event::{Event, parse};
+use super::watch_event::{EVENT_HEADER, Event, parse};
+use super::watch_walk::{Step, Walk};
 use super::worker::Completion;
 use super::{Agent, Source};
 use crate::protocol::flow::{Inflow, Outflow};
@@ -35,12 +35,42 @@ const EVENTS: u32 = libc::IN_CREATE
 const ROOM: usize = 128 * 1024;
 /// The most bytes of events read at a time: at most 128 events, a path each.
 const READ_BYTES: usize = 4096;
+/// How many events and entries of directories are looked at before others have their turn.
+const STEPS: usize = 1024;
 
 /// A directory that is watched.
 #[derive(Debug)]
-struct Directory {
-    real: PathBuf,
-    path: SandboxPath,
+pub(super) struct Directory {
+    pub(super) real: PathBuf,
+    pub(super) path: SandboxPath,
+}
+
+/// A directory and everything below it.
+struct Below {
+    path: String,
+    prefix: String,
+}
+
+impl Below {
+    fn new(path: &SandboxPath) -> Self {
+        Self {
+            path: path.to_string(),
+            prefix: format!("{path}/"),
+        }
+    }
+
+    fn holds(&self, path: &SandboxPath) -> bool {
+        path.as_str() == self.path || path.as_str().starts_with(&self.prefix)
+    }
+}
+
+/// Whether a watch is done for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// It waits for events, or for room.
+    Done,
+    /// There is more to do, after others have had their turn.
+    Over,
 }
 
 /// The watches of one request.
@@ -51,10 +81,10 @@ pub(super) struct Prepared {
 }
 
 #[derive(Debug)]
-struct Tree {
+pub(super) struct Tree {
     root: SandboxPath,
-    recursive: bool,
-    directories: HashMap<i32, Directory>,
+    pub(super) recursive: bool,
+    pub(super) directories: HashMap<i32, Directory>,
 }
 
 /// A watch on a channel.
@@ -62,6 +92,8 @@ struct Tree {
 pub(super) struct Watch {
     inotify: Registered,
     tree: Tree,
+    /// Directories that appeared and were not looked into yet.
+    walk: Walk,
     /// Whether the temporary file of a write was seen to leave, and whether it replaces a file.
     replacing: HashMap<u32, bool>,
     pub(super) out: Outflow,
@@ -93,6 +125,7 @@ impl Agent {
         let watch = Watch {
             inotify,
             tree: prepared.tree,
+            walk: Walk::default(),
             replacing: HashMap::new(),
             out: Outflow::default(),
             inn: Inflow::default(),
@@ -102,13 +135,15 @@ impl Agent {
         self.reply(channel, Ok(Reply::Done));
     }
 
-    /// Reads events as far as the window allows.
+    /// Reads events as far as the window allows, and not for long.
     pub(super) fn read_watch(&mut self, channel: u32) {
         let Some(Channel::Watch(watch)) = self.channels.get_mut(&channel) else {
             return;
         };
-        watch.read();
-        let wanted = watch.out.room() >= ROOM;
+        if watch.read() == Turn::Over {
+            self.walking.insert(channel);
+        }
+        let wanted = watch.out.room() >= ROOM && watch.walk.is_done();
         let result = self
             .poller
             .set(&mut watch.inotify, if wanted { READ } else { 0 });
@@ -116,6 +151,13 @@ impl Agent {
         self.note(result);
         if ready {
             self.ready_now(channel);
+        }
+    }
+
+    /// Goes on with watches that had to give others their turn.
+    pub(super) fn go_on_walking(&mut self) {
+        for channel in std::mem::take(&mut self.walking) {
+            self.read_watch(channel);
         }
     }
 
@@ -134,11 +176,11 @@ fn prepare(path: SandboxPath, options: WatchOptions) -> Result<Prepared, WireErr
         directories: HashMap::new(),
     };
     let real = PathBuf::from(path.as_str());
-    tree.add(inotify.as_raw_fd(), real, path, &mut |_| {})?;
+    tree.add(inotify.as_raw_fd(), real, path)?;
     Ok(Prepared { inotify, tree })
 }
 
-fn too_many(error: &io::Error) -> WireError {
+pub(super) fn too_many(error: &io::Error) -> WireError {
     match error.raw_os_error() {
         Some(libc::EMFILE | libc::ENOSPC) => {
             let message = format!("there may be no more watches: {error}");
@@ -150,41 +192,19 @@ fn too_many(error: &io::Error) -> WireError {
 }
 
 impl Tree {
-    /// Watches a directory, and those below where that is asked for. What is found in directories
-    /// below is given to `found`, because it may be older than their watch.
-    fn add(
-        &mut self,
-        inotify: RawFd,
-        real: PathBuf,
-        path: SandboxPath,
-        found: &mut dyn FnMut(SandboxPath),
-    ) -> Result<(), WireError> {
-        let mut next = vec![(real, path)];
-        let mut first = true;
-        while let Some((real, path)) = next.pop() {
-            match add_watch(inotify, &real, first) {
-                Ok(number) => {
-                    if self.recursive {
-                        below(&real, &path, &mut next, found);
-                    }
-                    self.directories.insert(number, Directory { real, path });
-                }
-                // Gone again, or not for this user. The first one is what was asked for.
-                Err(error) if first || error.raw_os_error() == Some(libc::ENOSPC) => {
-                    return Err(too_many(&error));
-                }
-                Err(_) => {}
-            }
-            first = false;
-        }
+    /// Watches a directory, a link to one included, and those below where that is asked for.
+    fn add(&mut self, inotify: RawFd, real: PathBuf, path: SandboxPath) -> Result<(), WireError> {
+        let number = add_watch(inotify, &real, true).map_err(|error| too_many(&error))?;
+        let mut walk = Walk::default();
+        walk.enter(self, number, real, path);
+        while !matches!(walk.step(self, inotify)?, Step::Done) {}
         Ok(())
     }
 
     /// Ends the watches of a directory that was moved away, and of those below it.
-    fn forget_below(&mut self, inotify: RawFd, path: &SandboxPath) {
-        let prefix = format!("{path}/");
+    fn forget(&mut self, inotify: RawFd, gone: &Below) {
         self.directories.retain(|number, directory| {
-            let moved = directory.path == *path || directory.path.as_str().starts_with(&prefix);
+            let moved = gone.holds(&directory.path);
             if moved {
                 // SAFETY: no memory is involved. It may have ended by itself.
                 unsafe { libc::inotify_rm_watch(inotify, *number) };
@@ -194,7 +214,7 @@ impl Tree {
     }
 }
 
-fn add_watch(inotify: RawFd, real: &Path, follow: bool) -> io::Result<i32> {
+pub(super) fn add_watch(inotify: RawFd, real: &Path, follow: bool) -> io::Result<i32> {
     let name = CString::new(real.as_os_str().as_bytes())
         .map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
     let mask = EVENTS | if follow { 0 } else { libc::IN_DONT_FOLLOW };
@@ -202,35 +222,22 @@ fn add_watch(inotify: RawFd, real: &Path, follow: bool) -> io::Result<i32> {
     check(unsafe { libc::inotify_add_watch(inotify, name.as_ptr(), mask) })
 }
 
-/// Directories in `real`, to be watched too; everything in it is given to `found`.
-fn below(
-    real: &Path,
-    path: &SandboxPath,
-    next: &mut Vec<(PathBuf, SandboxPath)>,
-    found: &mut dyn FnMut(SandboxPath),
-) {
-    let Ok(entries) = fs::read_dir(real) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let Ok(path) = path.join(lossy_name(&name)) else {
-            continue;
-        };
-        if Temporary::recognise(&name).is_some() {
-            continue;
-        }
-        found(path.clone());
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            next.push((real.join(&name), path));
-        }
-    }
-}
-
 impl Watch {
-    fn read(&mut self) {
+    /// Reads events, and looks into the directories that they tell of before it reads more.
+    fn read(&mut self) -> Turn {
         let mut buffer = [0; READ_BYTES];
+        let mut steps = 0;
         while self.out.room() >= ROOM {
+            if steps >= STEPS {
+                return Turn::Over;
+            }
+            if !self.walk.is_done() {
+                steps += 1;
+                self.step();
+                continue;
+            }
+            // As many steps as there may be events.
+            steps += READ_BYTES / EVENT_HEADER;
             match fd::read(self.inotify.as_raw_fd(), &mut buffer) {
                 Ok(got @ 1..) => {
                     let mut rest = &buffer[..got];
@@ -239,7 +246,21 @@ impl Watch {
                         rest = after;
                     }
                 }
-                Ok(_) | Err(_) => return,
+                Ok(_) | Err(_) => return Turn::Done,
+            }
+        }
+        Turn::Done
+    }
+
+    fn step(&mut self) {
+        match self.walk.step(&mut self.tree, self.inotify.as_raw_fd()) {
+            Ok(Step::Found(path)) => self.emit(FileChange::Create, path),
+            Ok(Step::Nothing | Step::Done) => {}
+            Err(_) => {
+                // More than can be told; what could be watched is watched.
+                self.walk.clear();
+                let root = self.tree.root.clone();
+                self.emit(FileChange::Overflow, root);
             }
         }
     }
@@ -320,7 +341,9 @@ impl Watch {
             self.emit(FileChange::Chmod, path);
         } else if event.mask & libc::IN_MOVED_FROM != 0 {
             if is_directory {
-                self.tree.forget_below(self.inotify.as_raw_fd(), &path);
+                let gone = Below::new(&path);
+                self.walk.forget(|path| gone.holds(path));
+                self.tree.forget(self.inotify.as_raw_fd(), &gone);
             }
             self.emit(FileChange::Rename, path);
         } else if event.mask & libc::IN_DELETE != 0 {
@@ -330,21 +353,8 @@ impl Watch {
 
     fn appeared(&mut self, is_directory: bool, real: PathBuf, path: SandboxPath) {
         self.emit(FileChange::Create, path.clone());
-        if !is_directory || !self.tree.recursive {
-            return;
-        }
-        let mut found = Vec::new();
-        let raw = self.inotify.as_raw_fd();
-        let added = self.tree.add(raw, real, path, &mut |path| found.push(path));
-        let room = self.out.room() / 64;
-        if added.is_err() || found.len() > room {
-            // More than can be told; what could be watched is watched.
-            let root = self.tree.root.clone();
-            self.emit(FileChange::Overflow, root);
-            return;
-        }
-        for path in found {
-            self.emit(FileChange::Create, path);
+        if is_directory && self.tree.recursive {
+            self.walk.push(real, path);
         }
     }
 }

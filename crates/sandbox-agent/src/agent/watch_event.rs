@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 /// The bytes in front of the name of an event.
-const EVENT_HEADER: usize = 16;
+pub(super) const EVENT_HEADER: usize = 16;
 
 /// An event as the kernel writes it.
 #[derive(Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use super::request;
 /// The longest line taken, in bytes. Longer ones are skipped to their end and answered with an error.
 pub const MAX_LINE: usize = 1 << 20;
 
-/// Writes one answer.
+/// Writes one line, whole.
 pub(super) fn say(output: &mut impl Write, value: &Value) -> io::Result<()> {
     let mut line = value.to_string();
     line.push('\n');

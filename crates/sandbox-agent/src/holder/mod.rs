@@ -8,7 +8,7 @@
 //!
 //! A network namespace of its own and CAP_NET_ADMIN in it; CAP_NET_BIND_SERVICE, or
 //! `net.ipv4.ip_unprivileged_port_start=0` in the namespace, for its resolver on 127.0.0.1:53.
-//! No shell, no files but `/proc` and `/dev/urandom`; 62 threads at most. Its standard input must
+//! No shell, no files but `/proc` and `/dev/urandom`; 63 threads at most. Its standard input must
 //! stay open when a client leaves. What joins the namespace finds the resolver when its
 //! `resolv.conf` names 127.0.0.1. The sandbox must not have CAP_NET_ADMIN.
 //! One that has CAP_NET_RAW is held by the egress hook of each interface ([`Ready`]'s `link` says
@@ -48,8 +48,14 @@
 //! > {"id":5,"explain":{"address":"203.0.113.7","protocol":"tcp","port":443}}
 //! < {"id":5,"ok":{"destination":"203.0.113.7 tcp/443","verdict":"allow",…}}
 //! < {"id":null,"error":"…"}
+//! < {"denied":4}
 //! ```
+//!
+//! The last is an answer to nothing: how many packets and lookups have been refused since the start,
+//! told when it has grown, once a second at most. While nothing is refused, nothing runs. What only
+//! the interface's chain refuses (frames of a packet socket) is counted, and told with the next.
 
+mod alarm;
 mod control;
 mod denials;
 mod denied;
@@ -77,6 +83,8 @@ pub struct Ready {
     pub link: bool,
     /// Whether refused connections fail at once instead of timing out.
     pub reject: bool,
+    /// Whether refused packets are told of as they happen. Lookups are in any case.
+    pub denials: bool,
     /// The interfaces that are filtered.
     pub devices: Vec<String>,
     /// Where the resolver listens.
@@ -90,7 +98,7 @@ pub struct Ready {
 /// Runs the holder on standard input and output until the input ends. Fails, without having said
 /// that it is ready, when the namespace cannot be closed.
 pub fn run() -> ExitCode {
-    let mut output = io::stdout().lock();
+    let mut output = io::stdout();
     let policy = match policy::Policy::close() {
         Ok(policy) => Arc::new(policy),
         Err(error) => {
@@ -101,10 +109,13 @@ pub fn run() -> ExitCode {
         }
     };
     let resolver = dns::start(&policy);
+    // Without it nothing is less closed; the counts are there for whoever asks.
+    let told = alarm::start(&policy);
     let ready = Ready {
         version: 1,
         link: policy.features().link,
         reject: policy.features().reject,
+        denials: told.is_ok() && policy.features().alarm,
         devices: policy.devices(),
         resolver_error: resolver.as_ref().err().map(ToString::to_string),
         resolver: resolver.ok(),

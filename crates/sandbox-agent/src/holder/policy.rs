@@ -13,13 +13,14 @@ use sandbox_core::egress::{
     PacketFilter, ScopedPolicy,
 };
 
+use super::alarm::Bell;
 use super::denials::Denials;
 use super::denied;
 use super::devices;
-use super::nft::batch::Batch;
-use super::nft::dump::{Count, take_counters};
+use super::nft::batch::{Batch, Table};
+use super::nft::dump::{Count, set_alarms, take_counters};
 use super::nft::socket::Session;
-use super::ruleset::{Features, INET, NETDEV, Plan};
+use super::ruleset::{ALARM, Features, INET, NETDEV, Plan};
 use super::sets::Sets;
 
 #[cfg(test)]
@@ -37,6 +38,7 @@ pub(super) struct Policy {
     mark: u32,
     started: Instant,
     lifetime: Duration,
+    bell: Bell,
     state: Mutex<State>,
 }
 
@@ -46,6 +48,7 @@ struct State {
     upstreams: Vec<SocketAddr>,
     devices: Vec<String>,
     counters: BTreeMap<String, Count>,
+    refused_lookups: u64,
     denials: Denials,
     session: Session,
 }
@@ -58,10 +61,12 @@ impl Policy {
         let scoped = ScopedPolicy::new(EgressRules::deny_all(), Environment::namespace());
         let mut session = Session::default();
         let mut refused = io::Error::from_raw_os_error(libc::EOPNOTSUPP);
+        let alarm = session.commit(alarm_alone()).is_ok();
         for features in [(true, true), (true, false), (false, true), (false, false)] {
             let features = Features {
                 link: features.0,
                 reject: features.1,
+                alarm,
             };
             match session.commit(batch(
                 &scoped,
@@ -77,11 +82,13 @@ impl Policy {
                         mark,
                         started: Instant::now(),
                         lifetime: LIFETIME,
+                        bell: Bell::default(),
                         state: Mutex::new(State {
                             scoped,
                             upstreams: Vec::new(),
                             devices,
                             counters: BTreeMap::new(),
+                            refused_lookups: 0,
                             denials: Denials::default(),
                             session,
                         }),
@@ -157,6 +164,8 @@ impl Policy {
         let allowed = state.scoped.decide(&lookup).is_allowed();
         if !allowed {
             state.denials.push(lookup);
+            state.refused_lookups = state.refused_lookups.saturating_add(1);
+            self.bell.ring();
         }
         allowed
     }
@@ -195,11 +204,27 @@ impl Policy {
         Ok(())
     }
 
-    /// Every counter since the start.
-    pub(super) fn counters(&self) -> io::Result<BTreeMap<String, Count>> {
+    /// Every counter since the start, and how much of that was refused: packets and lookups.
+    pub(super) fn counters(&self) -> io::Result<(BTreeMap<String, Count>, u64)> {
         let mut state = self.lock();
         self.collect(&mut state)?;
-        Ok(state.counters.clone())
+        Ok((state.counters.clone(), state.denied()))
+    }
+
+    /// What was refused since the start. What is refused from now on rings the bell.
+    pub(super) fn denied_from_now(&self) -> io::Result<u64> {
+        let mut state = self.lock();
+        // Before the counts are read: nothing may be refused in between and never told.
+        if self.features.alarm {
+            set_alarms(&mut state.session, INET)?;
+        }
+        self.collect(&mut state)?;
+        Ok(state.denied())
+    }
+
+    /// Rings when something may have been refused.
+    pub(super) fn bell(&self) -> &Bell {
+        &self.bell
     }
 
     /// What was refused since the last call.
@@ -254,6 +279,12 @@ impl Policy {
 }
 
 impl State {
+    fn denied(&self) -> u64 {
+        let refusals = self.counters.iter().filter(|(name, _)| is_denial(name));
+        let packets: u64 = refusals.map(|(_, count)| count.packets).sum();
+        packets.saturating_add(self.refused_lookups)
+    }
+
     fn collect_denials(&mut self) -> io::Result<()> {
         denied::take(&mut self.session, &mut self.denials)
     }
@@ -271,6 +302,40 @@ fn load(
     }
     scoped.learned = LearnedAddresses::default();
     commit(scoped)
+}
+
+/// Counters of what the sandbox tried and may not.
+fn is_denial(counter: &str) -> bool {
+    const DENYING: [&str; 11] = [
+        "own_loopback",
+        "advertisement",
+        "mapped_on_wire",
+        "protected",
+        "deny_cidrs",
+        "default",
+        "resolver",
+        "source_route",
+        "arp",
+        "frame",
+        "spoofed",
+    ];
+    match counter.split_once('_') {
+        Some(("output" | "link", rest)) => DENYING.contains(&rest),
+        _ => false,
+    }
+}
+
+/// A transaction that changes nothing, and that a kernel without alarms refuses.
+fn alarm_alone() -> Batch {
+    let probe = Table {
+        name: "sandbox_probe",
+        ..INET
+    };
+    let mut batch = Batch::new();
+    batch.replace_table(probe);
+    batch.alarm(probe, ALARM);
+    batch.remove_table(probe);
+    batch
 }
 
 fn batch(

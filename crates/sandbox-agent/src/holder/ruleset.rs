@@ -47,6 +47,8 @@ const ICMPV6: u8 = 58;
 const EMBEDDED_RESOLVER: [u8; 4] = [127, 0, 0, 11];
 
 const REMEMBER: &str = "remember";
+/// Goes off with a refused packet.
+pub(super) const ALARM: &str = "alarm";
 
 const CLASSES: [FilterClass; 8] = [
     FilterClass::OwnLoopback,
@@ -66,6 +68,8 @@ pub(super) struct Features {
     pub(super) link: bool,
     /// Refusals are answered; without it they are dropped and programs wait for a timeout.
     pub(super) reject: bool,
+    /// A refusal sets off an alarm; without it only the counts tell.
+    pub(super) alarm: bool,
 }
 
 /// Everything a transaction is made from.
@@ -109,6 +113,9 @@ impl Plan<'_> {
             "input_forged",
         ] {
             batch.counter(INET, name);
+        }
+        if self.features.alarm {
+            batch.alarm(INET, ALARM);
         }
         self.remembering(batch);
         self.refusals(batch);
@@ -167,6 +174,9 @@ impl Plan<'_> {
             let count = Rule::new().count(&Side::Output.counter(class));
             batch.rule(INET, &chain, count);
             batch.rule(INET, &chain, Rule::new().end(End::Jump(REMEMBER)));
+            if self.features.alarm {
+                batch.rule(INET, &chain, Rule::new().set_off(ALARM));
+            }
             if self.features.reject {
                 let reset = transport(Rule::new(), TCP).end(End::Reset);
                 batch.rule(INET, &chain, reset);
@@ -436,6 +446,7 @@ mod tests {
             features: Features {
                 link: true,
                 reject: true,
+                alarm: true,
             },
         };
         let (bytes, _) = plan.batch().finish();

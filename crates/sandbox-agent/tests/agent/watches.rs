@@ -191,3 +191,39 @@ async fn dropping_the_stream_ends_the_watch() {
     }
     crate::harness::eventually("all are closed", || inotifies() == 0).await;
 }
+
+#[tokio::test]
+async fn a_tree_that_is_moved_in_is_told_whole() {
+    let (dir, outside) = (TempDir::new(), TempDir::new());
+    let count = 30_000;
+    let tree = outside.path().join("tree");
+    for number in 0..count {
+        let place = tree.join(format!("{}", number % 7));
+        if number < 7 {
+            std::fs::create_dir_all(&place).unwrap();
+        }
+        std::fs::write(place.join(number.to_string()), "").unwrap();
+    }
+    let agent = Agent::start(&mut plain());
+    let client = agent.client().await;
+    let options = WatchOptions { recursive: true };
+    let mut events = client.watch(&dir.at(""), options).await.unwrap();
+    std::fs::rename(&tree, dir.path().join("tree")).unwrap();
+    let mut files = std::collections::HashSet::new();
+    let all = async {
+        while files.len() < count {
+            let event = events.next().await.unwrap().unwrap();
+            assert_eq!(event.change, FileChange::Create);
+            let name = event.path.as_str().rsplit('/').next().unwrap();
+            if event.path.as_str().split('/').rev().nth(2) == Some("tree") {
+                files.insert(name.to_owned());
+            }
+        }
+    };
+    let all = tokio::time::timeout(Duration::from_secs(60), all).await;
+    all.expect("every file is told");
+    // And what happens in it from now on.
+    let mark = dir.path().join("tree/3/mark");
+    std::fs::write(&mark, "").unwrap();
+    until(&mut events, FileChange::Create, &dir.at("tree/3/mark")).await;
+}

@@ -4,6 +4,7 @@
 //! the world's, which owns every address the tests send to. They need root and `ip`, and are
 //! ignored otherwise: run them with `cargo nextest run --run-ignored all`.
 
+mod alarms;
 mod control;
 mod equality;
 mod evasion;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Lookups at once, over UDP and TCP: a sandbox cannot make the holder grow. Whoever asks for one
-/// more waits, in the sandbox's own socket buffers. With the other threads, they stay below 62.
+/// more waits, in the sandbox's own socket buffers. With the other threads, they stay below 63.
 const MAX: usize = 40;
 
 /// Those that are free.

@@ -12,6 +12,9 @@ const ACK: u16 = 4;
 const CREATE: u16 = 0x400;
 const APPEND: u16 = 0x800;
 
+/// The object type of alarms.
+pub(crate) const QUOTA: u32 = 2;
+
 /// nf_tables message types, within the subsystem.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Kind {
@@ -127,6 +130,23 @@ impl Batch {
             .u32(3, COUNTER)
             .nest(4, zero);
         self.push(Kind::NewObject, table, CREATE, counter);
+    }
+
+    /// An object that tells, once, that a rule used it: a quota of one byte.
+    pub(crate) fn alarm(&mut self, table: Table, name: &str) {
+        let quota = Attributes::new().u64(1, 1).u32(2, 0);
+        let alarm = Attributes::new()
+            .string(1, table.name)
+            .string(2, name)
+            .u32(3, QUOTA)
+            .nest(4, quota);
+        self.push(Kind::NewObject, table, CREATE, alarm);
+    }
+
+    /// Removes `table` and what is in it.
+    pub(crate) fn remove_table(&mut self, table: Table) {
+        let name = Attributes::new().string(1, table.name);
+        self.push(Kind::DeleteTable, table, 0, name);
     }
 
     fn set(&mut self, table: Table, name: &str, width: usize, flags: u32) -> Attributes {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use super::attributes::{self, Attributes, find};
-use super::batch::{SUBSYSTEM, Table, message};
+use super::batch::{QUOTA, SUBSYSTEM, Table, message};
 use super::socket::Session;
 
 const DUMP: u16 = 0x300;
@@ -21,14 +21,23 @@ pub(crate) fn take_counters(
     session: &mut Session,
     table: Table,
 ) -> io::Result<BTreeMap<String, Count>> {
+    const COUNTER: u32 = 1;
+    let answers = take_objects(session, table, COUNTER)?;
+    Ok(answers.iter().filter_map(|answer| parse(answer)).collect())
+}
+
+/// Sets every alarm of `table` again.
+pub(crate) fn set_alarms(session: &mut Session, table: Table) -> io::Result<()> {
+    take_objects(session, table, QUOTA).map(|_| ())
+}
+
+fn take_objects(session: &mut Session, table: Table, kind: u32) -> io::Result<Vec<Vec<u8>>> {
     const GET_OBJECT_RESET: u16 = 21;
     const NEW_OBJECT: u16 = 18;
-    const COUNTER: u32 = 1;
-    let filter = Attributes::new().string(1, table.name).u32(3, COUNTER);
+    let filter = Attributes::new().string(1, table.name).u32(3, kind);
     let kind = SUBSYSTEM << 8 | GET_OBJECT_RESET;
     let request = message(kind, DUMP, 1, table.family, 0, filter);
-    let answers = session.dump(&request, NEW_OBJECT)?;
-    Ok(answers.iter().filter_map(|answer| parse(answer)).collect())
+    session.dump(&request, NEW_OBJECT)
 }
 
 /// The keys in `set`.

@@ -1,6 +1,7 @@
 //! nf_tables expressions: the small machine's instructions, one attribute list each.
 
 use super::attributes::Attributes;
+use super::batch::QUOTA;
 
 /// Where a packet's bytes are counted from.
 #[derive(Debug, Clone, Copy)]
@@ -195,6 +196,12 @@ impl Rule {
     pub(crate) fn count(self, name: &str) -> Self {
         const COUNTER: u32 = 1;
         let data = Attributes::new().u32(1, COUNTER).string(2, name);
+        self.push("objref", data)
+    }
+
+    /// Sets off the table's alarm `name`. It ends the rule: nothing after it is carried out.
+    pub(crate) fn set_off(self, name: &str) -> Self {
+        let data = Attributes::new().u32(1, QUOTA).string(2, name);
         self.push("objref", data)
     }
 

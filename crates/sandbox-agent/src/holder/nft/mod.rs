@@ -8,4 +8,5 @@ pub(super) mod batch;
 pub(super) mod dump;
 pub(super) mod expression;
 pub(super) mod interval;
+pub(super) mod notices;
 pub(super) mod socket;

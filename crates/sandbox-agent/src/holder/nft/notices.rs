@@ -21,14 +21,15 @@ pub(crate) struct Notices(Socket);
 impl Notices {
     pub(crate) fn open() -> io::Result<Self> {
         let socket = socket::open(None)?;
-        let length = size_of_val(&CHANGES) as libc::socklen_t;
+        let group = CHANGES;
+        let length = size_of_val(&group) as libc::socklen_t;
         // SAFETY: the descriptor is open, and the pointer is to an int that outlives the call.
         let code = unsafe {
             libc::setsockopt(
                 socket.as_raw_fd(),
                 libc::SOL_NETLINK,
                 libc::NETLINK_ADD_MEMBERSHIP,
-                (&raw const CHANGES).cast(),
+                (&raw const group).cast(),
                 length,
             )
         };

@@ -14,13 +14,14 @@ const DONE: u16 = 3;
 /// Far above what a transaction or a page of a dump takes.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-fn open() -> io::Result<Socket> {
+/// A socket whose reads wait for `patience`, or for ever.
+pub(super) fn open(patience: Option<Duration>) -> io::Result<Socket> {
     let socket = Socket::new(
         Domain::from(libc::AF_NETLINK),
         Type::RAW,
         Some(Protocol::from(NETLINK_NETFILTER)),
     )?;
-    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_read_timeout(patience)?;
     Ok(socket)
 }
 
@@ -43,7 +44,7 @@ impl Session {
     fn exchange<T>(&mut self, work: impl FnOnce(&Socket) -> io::Result<T>) -> io::Result<T> {
         let socket = match self.0.take() {
             Some(socket) => socket,
-            None => open()?,
+            None => open(Some(PATIENCE))?,
         };
         let done = work(&socket)?;
         // Only a socket whose every answer was read is used again.
@@ -104,8 +105,10 @@ fn force_send_buffer_size(socket: &Socket, size: usize) -> io::Result<()> {
     }
 }
 
+/// What stands before the attributes.
+const FAMILY_HEADER: usize = 4;
+
 fn dump(socket: &Socket, request: &[u8], kind: u16) -> io::Result<Vec<Vec<u8>>> {
-    const FAMILY_HEADER: usize = 4;
     socket.send(request)?;
     let mut found = Vec::new();
     loop {
@@ -126,13 +129,19 @@ fn dump(socket: &Socket, request: &[u8], kind: u16) -> io::Result<Vec<Vec<u8>>> 
     }
 }
 
-struct Message {
-    kind: u16,
+pub(super) struct Message {
+    pub(super) kind: u16,
     sequence: u32,
     body: Vec<u8>,
 }
 
-fn receive(socket: &Socket) -> io::Result<Vec<Message>> {
+impl Message {
+    pub(super) fn attributes(&self) -> &[u8] {
+        self.body.get(FAMILY_HEADER..).unwrap_or_default()
+    }
+}
+
+pub(super) fn receive(socket: &Socket) -> io::Result<Vec<Message>> {
     let mut buffer = vec![0; 1 << 16];
     let mut reader = socket;
     let length = loop {
@@ -174,7 +183,7 @@ mod tests {
     fn a_datagram_may_be_larger_than_the_machine_lets_others_send() {
         let limit = std::fs::read_to_string("/proc/sys/net/core/wmem_max").unwrap();
         let limit: usize = limit.trim().parse().unwrap();
-        let socket = open().unwrap();
+        let socket = open(Some(PATIENCE)).unwrap();
         make_room(&socket, 3 * limit).unwrap();
         assert!(socket.send_buffer_size().unwrap() > 3 * limit);
     }

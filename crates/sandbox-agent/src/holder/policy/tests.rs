@@ -147,3 +147,12 @@ fn kernel_and_explanation_agree_on_how_long_an_address_is_open() {
         );
     });
 }
+
+#[test]
+fn only_refusals_of_what_the_sandbox_sent_are_denials() {
+    assert!(is_denial("output_default"));
+    assert!(is_denial("link_source_route"));
+    assert!(!is_denial("output_allow_all"));
+    assert!(!is_denial("input_unsolicited"));
+    assert!(!is_denial("input_default"));
+}

@@ -1,5 +1,6 @@
 //! The holder as a process.
 
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 
@@ -23,6 +24,8 @@ pub(crate) struct Holder {
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
     pub(crate) ready: Value,
+    /// What it told without being asked.
+    told: VecDeque<u64>,
     next: u64,
 }
 
@@ -36,6 +39,7 @@ impl Holder {
             input,
             output,
             ready: Value::Null,
+            told: VecDeque::new(),
             next: 1,
         };
         let first = holder.read();
@@ -48,10 +52,33 @@ impl Holder {
         self.input.as_mut().unwrap().write_all(bytes).unwrap();
     }
 
+    /// The next answer.
     pub(crate) fn read(&mut self) -> Value {
+        loop {
+            let line = self.read_line();
+            match line["denied"].as_u64() {
+                Some(denied) => self.told.push_back(denied),
+                None => return line,
+            }
+        }
+    }
+
+    /// The next count of refusals that it tells by itself.
+    pub(crate) fn told(&mut self) -> u64 {
+        self.told.pop_front().unwrap_or_else(|| {
+            let line = self.read_line();
+            line["denied"].as_u64().unwrap_or_else(|| panic!("{line}"))
+        })
+    }
+
+    fn read_line(&mut self) -> Value {
         let mut line = String::new();
         self.output.read_line(&mut line).unwrap();
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line:?}: {error}"))
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// One request, whose answer must be `ok`.
