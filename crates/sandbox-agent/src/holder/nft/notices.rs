@@ -1,5 +1,5 @@
 //! What the kernel tells by itself.
-#![expect(unsafe_code, reason = "setsockopt is a C function")]
+#![expect(unsafe_code, reason = "bind is a C function")]
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -10,8 +10,8 @@ use super::attributes::find;
 use super::batch::SUBSYSTEM;
 use super::socket;
 
-/// The group of the netlink socket that hears of changes.
-const CHANGES: libc::c_int = 7;
+/// The group that hears of changes, the seventh, as a bit.
+const CHANGES: u32 = 1 << 6;
 const NEW_OBJECT: u16 = 18;
 
 /// Hears of alarms ([`Batch::alarm`](super::batch::Batch::alarm)) in this network namespace.
@@ -21,18 +21,14 @@ pub(crate) struct Notices(Socket);
 impl Notices {
     pub(crate) fn open() -> io::Result<Self> {
         let socket = socket::open(None)?;
-        let group = CHANGES;
-        let length = size_of_val(&group) as libc::socklen_t;
-        // SAFETY: the descriptor is open, and the pointer is to an int that outlives the call.
-        let code = unsafe {
-            libc::setsockopt(
-                socket.as_raw_fd(),
-                libc::SOL_NETLINK,
-                libc::NETLINK_ADD_MEMBERSHIP,
-                (&raw const group).cast(),
-                length,
-            )
-        };
+        // SAFETY: an address of zeroes is one: the kernel's choice of a number.
+        let mut address: libc::sockaddr_nl = unsafe { std::mem::zeroed() };
+        address.nl_family = libc::AF_NETLINK as libc::sa_family_t;
+        address.nl_groups = CHANGES;
+        let length = size_of_val(&address) as libc::socklen_t;
+        // Bound, so that it has a number: the kernel tells nothing to a socket without one.
+        // SAFETY: the descriptor is open, and the pointer is to an address that outlives the call.
+        let code = unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) };
         if code != 0 {
             return Err(io::Error::last_os_error());
         }
