@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::body::{self, First, Network};
 use crate::context::Context;
+use crate::denials;
 use crate::error::{docker, has_status, nonsense};
 use crate::holder::{self, Line, Policy};
 use crate::images::{self, Image};
@@ -176,10 +177,12 @@ impl Maker {
             self.make_sandbox(image, volumes, Network::Holder(&holder)),
         );
         let sandbox = made?;
-        closed?;
+        let line = closed?;
         self.still_wanted()?;
         self.start(&sandbox).await?;
-        self.finish(image, sandbox, Some(holder)).await
+        let pod = self.finish(image, sandbox, Some(holder)).await?;
+        denials::watch(&self.shared, &pod, Some(line));
+        Ok(pod)
     }
 
     fn still_wanted(&self) -> Result<()> {
@@ -207,7 +210,7 @@ impl Maker {
     }
 
     /// Starts the holder and puts the policy in force.
-    async fn close(&self, holder: &str) -> Result<()> {
+    async fn close(&self, holder: &str) -> Result<Line> {
         let daemon = &self.shared.daemon;
         let mut line = Line::open(&daemon.docker, holder).await?;
         self.start(holder).await?;
@@ -216,7 +219,8 @@ impl Maker {
             tracing::warn!(id = %self.spec.id(), ?ready, "the sandbox cannot look up names");
         }
         line.set_policy(&policy(&self.shared, &self.spec, holder).await?)
-            .await
+            .await?;
+        Ok(line)
     }
 
     /// Makes the sandbox's container, with nothing mounted where it should not be.

@@ -66,6 +66,15 @@ pub(crate) struct Line {
     output: Pin<Box<dyn Stream<Item = Result<LogOutput, bollard::errors::Error>> + Send>>,
     input: Pin<Box<dyn AsyncWrite + Send>>,
     seen: BytesMut,
+    /// The last count of refusals that came between answers, not taken yet.
+    denied: Option<u64>,
+}
+
+/// What a holder tells without being asked.
+#[derive(Debug, Deserialize)]
+struct Told {
+    /// Packets and lookups that were refused since its start.
+    denied: u64,
 }
 
 impl Line {
@@ -83,6 +92,7 @@ impl Line {
             output,
             input,
             seen: BytesMut::new(),
+            denied: None,
         })
     }
 
@@ -112,6 +122,31 @@ impl Line {
         self.ask("set_policy", policy).await.map(|_| ())
     }
 
+    /// How many packets and lookups have been refused since the holder's start.
+    pub(crate) async fn denied_so_far(&mut self) -> Result<u64> {
+        let stats = self.ask("stats", &serde_json::Map::new()).await?;
+        let denied = stats.get("denied").and_then(Value::as_u64);
+        denied.ok_or_else(|| nonsense("docker.holder", "it does not count what it refuses"))
+    }
+
+    /// Waits for the holder to tell that more was refused; how much in all since its start.
+    pub(crate) async fn next_denied(&mut self) -> Result<u64> {
+        loop {
+            if let Some(denied) = self.denied.take() {
+                return Ok(denied);
+            }
+            let line = self.next_line().await?;
+            self.note(&line);
+        }
+    }
+
+    /// Keeps what a line tells that answers nothing.
+    fn note(&mut self, line: &[u8]) {
+        if let Ok(Told { denied }) = serde_json::from_slice(line) {
+            self.denied = Some(denied);
+        }
+    }
+
     async fn ask(&mut self, what: &str, argument: &impl Serialize) -> Result<Value> {
         // Answers reach everybody who is attached; the id says whose it is. JSON numbers are
         // exact up to 53 bits.
@@ -136,12 +171,11 @@ impl Line {
     async fn answer(&mut self, id: u64) -> Result<Value> {
         loop {
             let line = self.next_line().await?;
-            let Ok(answer) = serde_json::from_slice::<Answer>(&line) else {
+            let answer = serde_json::from_slice::<Answer>(&line).ok();
+            let Some(answer) = answer.filter(|answer| answer.id == Some(id)) else {
+                self.note(&line);
                 continue;
             };
-            if answer.id != Some(id) {
-                continue;
-            }
             return match (answer.ok, answer.error) {
                 (Some(value), _) => Ok(value),
                 (None, error) => Err(nonsense(

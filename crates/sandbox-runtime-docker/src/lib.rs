@@ -9,6 +9,7 @@ mod config;
 mod context;
 mod create;
 mod daemon;
+mod denials;
 mod ending;
 mod error;
 mod events;

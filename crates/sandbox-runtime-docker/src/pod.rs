@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bollard::query_parameters::InspectContainerOptions;
 use sandbox_core::egress::EgressRules;
@@ -54,6 +55,8 @@ pub(crate) struct Pod {
     state: watch::Sender<State>,
     /// Pausing, resuming, snapshots and destroying, one at a time.
     changing: Mutex<()>,
+    /// Whether somebody reports what its policy refuses.
+    watched: AtomicBool,
 }
 
 impl Pod {
@@ -75,6 +78,7 @@ impl Pod {
             channel,
             state,
             changing: Mutex::new(()),
+            watched: AtomicBool::new(false),
         }
     }
 
@@ -116,6 +120,21 @@ impl Pod {
             }
             changes
         });
+    }
+
+    /// Whether the caller is the first to watch it.
+    pub(crate) fn begin_watch(&self) -> bool {
+        !self.watched.swap(true, Ordering::Relaxed)
+    }
+
+    /// Waits until it has ended, or nobody uses it any more. Does not count as using it.
+    pub(crate) fn ended(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
+        let mut state = self.state.subscribe();
+        async move {
+            let ended = |state: &State| matches!(state, State::Ended | State::Destroyed);
+            // An error says that the pod is gone.
+            let _ = state.wait_for(ended).await;
+        }
     }
 
     /// Waits until what is inside answers.

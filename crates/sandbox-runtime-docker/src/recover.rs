@@ -8,6 +8,7 @@ use bollard::models::{ContainerSummary, ContainerSummaryStateEnum as Status};
 use sandbox_core::{Recovered, RecoveredState, Result, SandboxId, SandboxSpec, Source};
 
 use crate::context::Context;
+use crate::denials;
 use crate::labels;
 use crate::owned::{self, Part};
 use crate::pod::{Pod, PodParts, State};
@@ -103,7 +104,7 @@ fn take_up(
     let spec = spec.unwrap_or_else(|| unknown_spec(id));
     let defaults = labels::defaults(&labels).unwrap_or_default();
     let holder = id_of(&pieces.holder);
-    shared.adopt(Pod::new(
+    let pod = shared.adopt(Pod::new(
         shared,
         PodParts {
             context: Context::new(&defaults, &spec),
@@ -115,7 +116,9 @@ fn take_up(
             holder,
             state,
         },
-    ))
+    ));
+    denials::watch(shared, &pod, None);
+    pod
 }
 
 /// What stands for the spec of a sandbox that was never whole: it can only be destroyed.

@@ -174,3 +174,69 @@ async fn a_holder_that_dies_leaves_its_sandbox_without_a_way_out() {
         lab.close().await;
     }
 }
+
+/// Waits for refusals in `sandbox` to be reported, `count` in all.
+async fn expect_denied(
+    events: &mut sandbox_core::BoxStream<RuntimeEvent>,
+    sandbox: &dyn Sandbox,
+    count: u64,
+) {
+    let mut reported = 0;
+    let heard = async {
+        while reported < count {
+            match events.next().await {
+                Some(RuntimeEvent::EgressDenied { id, count }) if id == *sandbox.id() => {
+                    reported += count;
+                }
+                Some(RuntimeEvent::EgressDenied { .. }) => panic!("another was refused nothing"),
+                Some(_) => {}
+                None => panic!("the events ended"),
+            }
+        }
+    };
+    let in_time = tokio::time::timeout(Duration::from_secs(30), heard).await;
+    assert!(
+        in_time.is_ok() && reported == count,
+        "{reported} of {count}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a Docker daemon"]
+async fn what_a_policy_refuses_is_reported_by_every_runtime_that_uses_the_sandbox() {
+    let lab = Lab::new(AgentMode::Auto).await;
+    let mut events = lab.runtime.events();
+    let closed = spec().egress(EgressRules::deny_all()).build().unwrap();
+    let quiet = lab.runtime.create(&closed).await.unwrap();
+    let sandbox = lab.sandbox().await;
+    sandbox.set_egress(&EgressRules::deny_all()).await.unwrap();
+    let refused: IpAddr = "198.51.100.1".parse().unwrap();
+    for _ in 0..3 {
+        assert!(!reaches(&*sandbox, refused, 80).await);
+    }
+    expect_denied(&mut events, &*sandbox, 3).await;
+    // One that finds it later reports what comes later.
+    let other = sandbox_runtime_docker::DockerRuntime::connect(lab.config.clone());
+    let other = other.await.unwrap();
+    let mut others = other.events();
+    let found = other.recover().await.unwrap();
+    let mut found = found.into_iter().map(|one| one.sandbox);
+    let again = found.find(|one| one.id() == sandbox.id()).unwrap();
+    // It looks at where the count stands, which takes no time that can be waited for.
+    let mut heard = 0;
+    for _ in 0..60 {
+        assert!(!reaches(&*again, refused, 80).await);
+        heard += 1;
+        let event = tokio::time::timeout(Duration::from_millis(500), others.next()).await;
+        if let Ok(Some(RuntimeEvent::EgressDenied { id, count })) = event {
+            assert_eq!(id, *sandbox.id());
+            assert!((1..=heard).contains(&count), "{count} of {heard}");
+            expect_denied(&mut events, &*sandbox, heard).await;
+            sandbox.destroy().await.unwrap();
+            quiet.destroy().await.unwrap();
+            lab.close().await;
+            return;
+        }
+    }
+    panic!("the runtime that came later reports nothing");
+}
