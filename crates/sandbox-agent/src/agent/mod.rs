@@ -77,6 +77,8 @@ struct Agent {
     superseded: VecDeque<u64>,
     instance: u64,
     hellos: Assembler,
+    /// Whose parts of a hello are held.
+    greeting: Option<u64>,
     requests: Assembler,
     channels: HashMap<u32, Channel>,
     /// Watches that have more to do at once.

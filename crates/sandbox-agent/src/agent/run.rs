@@ -60,6 +60,7 @@ impl Agent {
             superseded: Default::default(),
             instance: fd::random(),
             hellos: Assembler::new(MAX_REPLY),
+            greeting: None,
             requests: session::assembler(),
             channels: Default::default(),
             walking: Default::default(),

@@ -45,6 +45,10 @@ impl Agent {
 
     fn take_hello(&mut self, packet: Packet) {
         let lease = packet.header.lease;
+        if self.greeting.replace(lease) != Some(lease) {
+            // What another client began to say is no part of this.
+            self.hellos.clear();
+        }
         let Ok(Some(message)) = self.hellos.take(packet) else {
             return;
         };

@@ -1,7 +1,10 @@
 //! One agent, several clients.
 
-use sandbox_agent::protocol::{Encoder, Header, Kind};
+use std::time::Duration;
+
+use sandbox_agent::protocol::{Decoder, Encoder, Header, Hello, Kind, MORE, VERSION};
 use sandbox_core::{Command, ErrorKind};
+use tokio::io::AsyncReadExt;
 
 use crate::harness::{Agent, plain, sh};
 
@@ -89,4 +92,44 @@ async fn bytes_that_fall_into_a_link_cost_no_more_than_the_requests_on_it() {
     let expected: String = (0..50_000).map(|i| format!("{i}\n")).collect();
     assert!(output.out == expected.as_bytes());
     assert!(agent.links_opened() > 1, "damage opens another link");
+}
+
+fn hello(lease: u64, tag: u8) -> Vec<u8> {
+    let hello = Hello {
+        version: VERSION,
+        client: lease,
+        channels: Vec::new(),
+    };
+    let header = Header {
+        lease,
+        channel: 0,
+        offset: 0,
+        kind: Kind::Hello,
+        tag,
+    };
+    let mut bytes = vec![0];
+    let body = serde_json::to_vec(&hello).unwrap();
+    Encoder::default().packet(&header, &body, &mut bytes);
+    bytes
+}
+
+#[tokio::test]
+async fn a_client_that_died_in_the_middle_of_its_hello_does_not_spoil_the_next_one() {
+    let agent = Agent::start(&mut plain());
+    let mut link = agent.connector().open().await.unwrap();
+    agent.inject(&hello(1, MORE)).await;
+    agent.inject(&hello(2, 0)).await;
+    let welcomed = async {
+        let (mut decoder, mut buffer) = (Decoder::default(), vec![0; 4096]);
+        loop {
+            let got = link.reader.read(&mut buffer).await.unwrap();
+            let mut kinds = Vec::new();
+            decoder.feed(&buffer[..got], |packet| kinds.push(packet.unwrap().header));
+            if let Some(header) = kinds.iter().find(|one| one.kind == Kind::Welcome) {
+                return header.lease;
+            }
+        }
+    };
+    let lease = tokio::time::timeout(Duration::from_secs(60), welcomed).await;
+    assert_eq!(lease, Ok(2));
 }
