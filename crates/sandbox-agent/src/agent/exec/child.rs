@@ -98,6 +98,7 @@ fn set_up(plan: &Plan) -> Result<(), (Stage, i32)> {
     }
     be_killable_first(plan);
     set_ids(plan).map_err(|errno| (Stage::User, errno))?;
+    stay_unreadable();
     if let Some(directory) = &plan.directory {
         call(libc::SYS_chdir, [directory.as_ptr() as usize, 0, 0, 0, 0])
             .map_err(|errno| (Stage::Directory, errno))?;
@@ -132,6 +133,13 @@ fn set_ids(plan: &Plan) -> Result<(), i32> {
     call(libc::SYS_setresgid, [gid, gid, gid, 0, 0])?;
     call(libc::SYS_setresuid, [uid, uid, uid, 0, 0])?;
     Ok(())
+}
+
+/// Becoming another user sets anew who may trace what uses this memory, which is the agent's own:
+/// on some hosts (`fs.suid_dumpable`) that is whoever has the same user.
+fn stay_unreadable() {
+    let option = libc::PR_SET_DUMPABLE as usize;
+    let _ = call(libc::SYS_prctl, [option, 0, 0, 0, 0]);
 }
 
 fn reset_signals() -> Result<(), i32> {
