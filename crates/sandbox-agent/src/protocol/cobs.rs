@@ -65,14 +65,6 @@ pub fn decode(encoded: &[u8], out: &mut Vec<u8>) -> Option<()> {
             rest = &rest[blocks..];
             continue;
         }
-        if code == 1 {
-            // A run of zeros, all but perhaps the last byte, which ends the data.
-            let run = rest.iter().take_while(|byte| **byte == 1).count();
-            let zeros = if run == rest.len() { run - 1 } else { run };
-            out.resize(out.len() + zeros, 0);
-            rest = &rest[run..];
-            continue;
-        }
         let len = usize::from(code.checked_sub(1)?);
         if tail.len() < len {
             return None;
