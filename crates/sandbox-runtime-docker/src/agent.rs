@@ -33,20 +33,20 @@ struct Attachment {
 #[async_trait]
 impl Connector for Attachment {
     async fn open(&self) -> Result<Link> {
-        // The daemon attaches to a container that has ended, and then says nothing.
-        if !self.is_running().await? {
-            return Err(ended());
-        }
         let options = AttachContainerOptionsBuilder::new()
             .stream(true)
             .stdin(true)
             .stdout(true)
             .stderr(true)
             .build();
-        let attached = self
-            .client
-            .attach_container(&self.container, Some(options))
-            .await;
+        // The daemon attaches to a container that has ended, and then says nothing.
+        let (running, attached) = tokio::join!(
+            self.is_running(),
+            self.client.attach_container(&self.container, Some(options)),
+        );
+        if !running? {
+            return Err(ended());
+        }
         let AttachContainerResults { output, input } = attached.map_err(|error| {
             let gone = has_status(&error, 404);
             let error = docker("docker.attach")(error);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::{CreateContainerOptionsBuilder, StartContainerOptions};
+use sandbox_core::egress::Environment;
 use sandbox_core::{Command, Error, ErrorKind, Result, SandboxSpec, User};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -142,17 +143,30 @@ impl Maker {
 
     async fn make(&self) -> Result<Arc<Pod>> {
         let shared = &self.shared;
-        let image = tokio::select! {
-            image = images::resolve(&shared.daemon, &shared.config, self.spec.source()) => image?,
-            () = self.dropped.cancelled() => return Err(given_up()),
+        let resolving = async {
+            tokio::select! {
+                image = images::resolve(&shared.daemon, &shared.config, self.spec.source()) => image,
+                () = self.dropped.cancelled() => Err(given_up()),
+            }
         };
+        let (image, network) = tokio::join!(resolving, self.network());
+        let image = image?;
         // Before anything is made.
         let volumes = volumes::paths(&self.spec, &image.volumes)?;
         match &shared.networking {
             Networking::None => self.without_network(&image, &volumes).await,
             Networking::Holder { image: holder } => {
-                self.with_holder(&image, &volumes, holder).await
+                self.with_holder(&image, &volumes, holder, network?).await
             }
+        }
+    }
+
+    /// The network that a holder joins; nothing where there are no holders.
+    async fn network(&self) -> Result<String> {
+        let shared = &self.shared;
+        match &shared.networking {
+            Networking::None => Ok(String::new()),
+            Networking::Holder { .. } => network::ensure(&shared.daemon, &shared.config).await,
         }
     }
 
@@ -160,7 +174,8 @@ impl Maker {
         let sandbox = self.make_sandbox(image, volumes, Network::None).await?;
         self.still_wanted()?;
         self.start(&sandbox).await?;
-        self.finish(image, sandbox, None).await
+        let pod = self.finish(image, sandbox, None).await?;
+        Ok(self.shared.adopt(pod))
     }
 
     async fn with_holder(
@@ -168,8 +183,9 @@ impl Maker {
         image: &Image,
         volumes: &[String],
         holder_image: &str,
+        network: String,
     ) -> Result<Arc<Pod>> {
-        let holder = self.make_holder(holder_image).await?;
+        let holder = self.make_holder(holder_image, network).await?;
         self.still_wanted()?;
         // Only starting the sandbox needs the holder to run; making it does not.
         let (closed, made) = tokio::join!(
@@ -177,10 +193,18 @@ impl Maker {
             self.make_sandbox(image, volumes, Network::Holder(&holder)),
         );
         let sandbox = made?;
-        let line = closed?;
+        let (mut line, policy) = closed?;
         self.still_wanted()?;
-        self.start(&sandbox).await?;
-        let pod = self.finish(image, sandbox, Some(holder)).await?;
+        // The network is closed to all there is, so the sandbox may start before its policy is in
+        // force. Nobody gets it before.
+        let starting = async {
+            self.start(&sandbox).await?;
+            self.finish(image, sandbox.clone(), Some(holder)).await
+        };
+        let (loaded, pod) = tokio::join!(line.set_policy(&policy), starting);
+        let pod = pod?;
+        loaded?;
+        let pod = self.shared.adopt(pod);
         denials::watch(&self.shared, &pod, Some(line));
         Ok(pod)
     }
@@ -192,35 +216,41 @@ impl Maker {
         Ok(())
     }
 
-    async fn make_holder(&self, image: &str) -> Result<String> {
+    async fn make_holder(&self, image: &str, mut network: String) -> Result<String> {
         let shared = &self.shared;
         let name = labels::holder_name(&shared.config.namespace, self.spec.id());
         for last in [false, true] {
-            let network = network::ensure(&shared.daemon, &shared.config).await?;
             let labels = self.labels(Role::Holder);
             let hostname = body::hostname(&self.spec);
             let body = body::holder(image, &network, &hostname, labels);
             match self.make_container(&name, body).await {
                 // The network went away between being looked up and being used.
-                Err(error) if !last && error.kind() == ErrorKind::NotFound => {}
+                Err(error) if !last && error.kind() == ErrorKind::NotFound => {
+                    network = self.network().await?;
+                }
                 other => return other,
             }
         }
         Err(nonsense("docker.create", "the network comes and goes"))
     }
 
-    /// Starts the holder and puts the policy in force.
-    async fn close(&self, holder: &str) -> Result<Line> {
-        let daemon = &self.shared.daemon;
-        let mut line = Line::open(&daemon.docker, holder).await?;
-        self.start(holder).await?;
-        let ready = line.ready().await?;
+    /// Starts the holder and waits until it has closed its network. The policy is what opens it.
+    async fn close(&self, holder: &str) -> Result<(Line, Policy)> {
+        let shared = &self.shared;
+        let mut line = Line::open(&shared.daemon.docker, holder).await?;
+        let starting = async {
+            self.start(holder).await?;
+            let (ready, own) = tokio::join!(line.ready(), addresses(shared, holder));
+            Ok::<_, Error>((ready?, own?))
+        };
+        let surroundings = network::environment(&shared.daemon);
+        // To the end, both: a start that is cut off may be carried out after all.
+        let (started, environment) = tokio::join!(starting, surroundings);
+        let ((ready, own), environment) = (started?, environment?);
         if !ready.resolves() {
             tracing::warn!(id = %self.spec.id(), ?ready, "the sandbox cannot look up names");
         }
-        line.set_policy(&policy(&self.shared, &self.spec, holder).await?)
-            .await?;
-        Ok(line)
+        Ok((line, policy_in(shared, &self.spec, own, environment)))
     }
 
     /// Makes the sandbox's container, with nothing mounted where it should not be.
@@ -322,12 +352,13 @@ impl Maker {
         labels
     }
 
+    /// The pod of a sandbox that has been started, once what is inside answers.
     async fn finish(
         &self,
         image: &Image,
         container: String,
         holder: Option<String>,
-    ) -> Result<Arc<Pod>> {
+    ) -> Result<Pod> {
         let pod = Pod::new(
             &self.shared,
             PodParts {
@@ -343,7 +374,7 @@ impl Maker {
         if pod.has_network() && network::has_resolver(&self.shared.config.network) {
             self.point_to_resolver(&pod).await;
         }
-        Ok(self.shared.adopt(pod))
+        Ok(pod)
     }
 
     /// Names the pod's own resolver where the daemon names its own. Without it no name can be
@@ -383,12 +414,22 @@ impl Maker {
 
 /// The policy of `spec` in the place where the pod of `holder` is.
 pub(crate) async fn policy(shared: &Shared, spec: &SandboxSpec, holder: &str) -> Result<Policy> {
-    let own = addresses(shared, holder).await?;
-    Ok(Policy {
+    let surroundings = network::environment(&shared.daemon);
+    let (own, environment) = tokio::try_join!(addresses(shared, holder), surroundings)?;
+    Ok(policy_in(shared, spec, own, environment))
+}
+
+fn policy_in(
+    shared: &Shared,
+    spec: &SandboxSpec,
+    own: Vec<IpAddr>,
+    environment: Environment,
+) -> Policy {
+    Policy {
         rules: spec.egress().clone(),
-        environment: network::environment(&shared.daemon, &own).await?,
+        environment: Environment { own, ..environment },
         dns_upstreams: network::upstreams(&shared.daemon, &shared.config),
-    })
+    }
 }
 
 /// The addresses of a running holder.

@@ -115,16 +115,15 @@ async fn settle(daemon: &Daemon, config: &DockerConfig, made: String) -> Result<
     Ok(kept)
 }
 
-/// What no sandbox with the address `own` may reach: this machine, its containers' networks and
-/// their gateways.
-pub(crate) async fn environment(daemon: &Daemon, own: &[IpAddr]) -> Result<Environment> {
+/// What no sandbox may reach: this machine, its containers' networks and their gateways. Its own
+/// addresses are not in it.
+pub(crate) async fn environment(daemon: &Daemon) -> Result<Environment> {
     let networks = daemon
         .docker
         .list_networks(None::<bollard::query_parameters::ListNetworksOptions>)
         .await
         .map_err(docker("docker.network"))?;
     let mut environment = Environment::namespace();
-    environment.own = own.to_vec();
     let configs = networks
         .into_iter()
         .filter_map(|network| network.ipam?.config)
