@@ -260,10 +260,8 @@ fn is_below(path: &str, directory: &str) -> bool {
 
 /// Whether a volume at `place` would cover, or be in, what only we and the daemon mount.
 fn is_ours(place: &str) -> bool {
-    let reserved = |directory: &&str| place == *directory || is_below(place, directory);
-    place.is_empty()
-        || RESERVED.iter().any(|directory| reserved(&directory))
-        || MOUNTED_FILES.iter().any(|file| reserved(&file))
+    let reserved = |ours: &&str| place == *ours || is_below(place, ours);
+    place.is_empty() || RESERVED.iter().chain(&MOUNTED_FILES).any(reserved)
 }
 
 /// Whether a volume that is asked for at `path` may be mounted at `place`. The daemon mounts in the
@@ -271,8 +269,7 @@ fn is_ours(place: &str) -> bool {
 /// order, and may not hold what is mounted below it.
 fn may_be_at(path: &str, place: &str) -> bool {
     let holds = |mounted: &&str| is_below(mounted, place);
-    !is_ours(place)
-        && (path == place || !RESERVED.iter().chain(&MOUNTED_FILES).any(|one| holds(&one)))
+    !is_ours(place) && (path == place || !RESERVED.iter().chain(&MOUNTED_FILES).any(holds))
 }
 
 /// What a container mounts: the volume's name where it is ours to say, by where.
