@@ -24,6 +24,9 @@ use crate::program;
 use crate::remove;
 use crate::volumes;
 
+/// How old a delivery must be to count as broken off.
+const DELIVERY: Duration = Duration::from_secs(120);
+
 /// Removes the agents of other versions that no container uses, and the images that their holders
 /// were made from, once they are older than the configured age.
 ///
@@ -33,23 +36,32 @@ pub(crate) async fn collect(daemon: &Daemon, config: &DockerConfig) -> Result<()
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    let old = |created: i64| {
+    let old = |created: i64, age: Duration| {
         let created = u64::try_from(created).map(Duration::from_secs);
-        created.is_ok_and(|created| now.saturating_sub(created) > config.orphan_age)
+        created.is_ok_and(|created| now.saturating_sub(created) > age)
     };
-    let keepers = keepers(daemon, old).await;
+    let age = config.orphan_age;
+    let keepers = keepers(daemon, |created, unfinished| {
+        old(created, if unfinished { age.max(DELIVERY) } else { age })
+    })
+    .await;
     let volumes = abandoned(daemon).await;
-    let images = images(daemon, config, old).await;
+    let images = images(daemon, config, |created| old(created, age)).await;
     keepers.and(volumes).and(images)
 }
 
-async fn keepers(daemon: &Daemon, old: impl Fn(i64) -> bool) -> Result<()> {
+/// `old` says whether a keeper of an age is, and the container of a delivery that is not finished.
+async fn keepers(daemon: &Daemon, old: impl Fn(i64, bool) -> bool) -> Result<()> {
     let role = format!("{}={}", labels::ROLE, Role::Agent.as_str());
     let mut failed = None;
     for keeper in containers(daemon, "label", role).await? {
-        let Some(volume) = volume_of(&keeper).filter(|_| keeper.created.is_some_and(&old)) else {
+        let Some(volume) = volume_of(&keeper) else {
             continue;
         };
+        let unfinished = names(&keeper).any(is_volume_name);
+        if !keeper.created.is_some_and(|at| old(at, unfinished)) {
+            continue;
+        }
         if let Err(error) = keeper_and_volume(daemon, &keeper, volume).await {
             failed.get_or_insert(error);
         }
@@ -136,9 +148,7 @@ fn unless_used(removed: Result<()>) -> Result<()> {
 /// The volume of a container that is a keeper of another version, or one that was never finished;
 /// `None` for anything else, whatever its labels say.
 fn volume_of(container: &ContainerSummary) -> Option<&str> {
-    let names = container.names.iter().flatten();
-    let mut names = names.filter_map(|name| name.strip_prefix('/'));
-    let name = names.find(|name| is_keeper_name(name) || is_volume_name(name))?;
+    let name = names(container).find(|name| is_keeper_name(name) || is_volume_name(name))?;
     if name == placement::keeper_name()
         || container.command.as_deref() != Some(&format!("/{PROGRAM}"))
     {
@@ -147,6 +157,11 @@ fn volume_of(container: &ContainerSummary) -> Option<&str> {
     let mut mounts = container.mounts.iter().flatten();
     let volume = mounts.next()?.name.as_deref()?;
     (mounts.next().is_none() && is_volume_name(volume)).then_some(volume)
+}
+
+fn names(container: &ContainerSummary) -> impl Iterator<Item = &str> {
+    let names = container.names.iter().flatten();
+    names.filter_map(|name| name.strip_prefix('/'))
 }
 
 fn is_keeper_name(name: &str) -> bool {

@@ -8,7 +8,7 @@ use bollard::query_parameters::{
     RenameContainerOptionsBuilder, StartContainerOptions, UploadToContainerOptionsBuilder,
 };
 use futures_util::StreamExt;
-use sandbox_core::{Error, Result};
+use sandbox_core::{Error, ErrorKind, Result};
 
 use crate::archive;
 use crate::body::{self, AGENT_DIRECTORY, PROGRAM};
@@ -27,6 +27,8 @@ use crate::volumes;
 pub(crate) const KEEPER_PREFIX: &str = "sandbox-agent-";
 /// What the names of containers begin with that find out what works.
 pub(crate) const PROBE_PREFIX: &str = "sandbox-probe-";
+/// How often the agent is delivered until it is there.
+const ATTEMPTS: usize = 3;
 /// On a keeper: whether holders work on its daemon.
 const FILTERS: &str = "dev.sandbox.filters";
 
@@ -144,17 +146,27 @@ struct Keeper {
 }
 
 async fn keeper(daemon: &Daemon, config: &DockerConfig) -> Result<Keeper> {
-    image(daemon, config).await?;
     let name = keeper_name();
-    if let Some(found) = find(daemon, &name).await? {
-        return Ok(found);
+    let mut gone = None;
+    // A server of another version may take away what it finds unused, at any step.
+    for _ in 0..ATTEMPTS {
+        image(daemon, config).await?;
+        if let Some(found) = find(daemon, &name).await? {
+            return Ok(found);
+        }
+        let token = random::token()?;
+        let made = async {
+            let filters = filters(daemon, config, &token).await?;
+            make(daemon, config, &name, &token, filters).await
+        };
+        match made.await {
+            Err(error) if error.kind() == ErrorKind::NotFound => gone = Some(error),
+            other => other?,
+        }
     }
-    let token = random::token()?;
-    let filters = filters(daemon, config, &token).await?;
-    make(daemon, config, &name, &token, filters).await?;
-    find(daemon, &name)
-        .await?
-        .ok_or_else(|| nonsense("docker.place", "the agent's volume went away at once"))
+    let found = find(daemon, &name).await?;
+    let gone = gone.unwrap_or_else(|| nonsense("docker.place", "the agent's volume went away"));
+    found.ok_or(gone)
 }
 
 /// The image of nothing but our program; holders and keepers are made from it.

@@ -51,7 +51,7 @@ async fn agents_of_other_versions_are_collected_once_nothing_uses_them() {
     for digit in ["1", "2"] {
         container(&client, &keeper(digit), "/sandbox-agent", &volume(digit)).await;
     }
-    // A sandbox of the second version; a delivery that was broken off; a volume that the daemon made
+    // A sandbox of the second version; a delivery that is under way; a volume that the daemon made
     // because it was gone; and what is called alike and somebody else's.
     container(&client, "user", "/.sandbox/sandbox-agent", &volume("2")).await;
     container(&client, &volume("3"), "/sandbox-agent", &volume("3")).await;
@@ -87,13 +87,14 @@ async fn agents_of_other_versions_are_collected_once_nothing_uses_them() {
     let kept = [
         "data".to_owned(),
         volume("2"),
+        volume("3"),
         format!("{}-data", keeper("5")),
     ];
     assert_eq!(left, kept);
     for (name, there) in [
         (keeper("1"), false),
         (keeper("2"), true),
-        (volume("3"), false),
+        (volume("3"), true),
         (keeper("6"), true),
     ] {
         assert_eq!(is_there(&client, &name).await, there, "{name}");
