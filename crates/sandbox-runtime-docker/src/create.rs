@@ -1,12 +1,10 @@
 //! Making a pod: the holder first, its policy loaded, and only then the sandbox.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::{CreateContainerOptionsBuilder, StartContainerOptions};
-use sandbox_core::egress::Environment;
 use sandbox_core::{Command, Error, ErrorKind, Result, SandboxSpec, User};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -15,12 +13,13 @@ use crate::body::{self, First, Network};
 use crate::context::Context;
 use crate::denials;
 use crate::error::{docker, has_status, nonsense};
-use crate::holder::{self, Line, Policy};
+use crate::holder::{Line, Policy};
 use crate::images::{self, Image};
 use crate::labels::{self, Role};
 use crate::network;
 use crate::placement;
 use crate::pod::{Pod, PodParts, State};
+use crate::policy;
 use crate::random;
 use crate::remove;
 use crate::shared::{Networking, Reach, Shared};
@@ -240,7 +239,7 @@ impl Maker {
         let mut line = Line::open(&shared.daemon.docker, holder).await?;
         let starting = async {
             self.start(holder).await?;
-            let (ready, own) = tokio::join!(line.ready(), addresses(shared, holder));
+            let (ready, own) = tokio::join!(line.ready(), policy::addresses(shared, holder));
             Ok::<_, Error>((ready?, own?))
         };
         let surroundings = network::environment(&shared.daemon);
@@ -250,7 +249,7 @@ impl Maker {
         if !ready.resolves() {
             tracing::warn!(id = %self.spec.id(), ?ready, "the sandbox cannot look up names");
         }
-        Ok((line, policy_in(shared, &self.spec, own, environment)))
+        Ok((line, policy::with(shared, &self.spec, own, environment)))
     }
 
     /// Makes the sandbox's container, with nothing mounted where it should not be.
@@ -410,51 +409,4 @@ impl Maker {
             }
         }
     }
-}
-
-/// The policy of `spec` in the place where the pod of `holder` is.
-pub(crate) async fn policy(shared: &Shared, spec: &SandboxSpec, holder: &str) -> Result<Policy> {
-    let surroundings = network::environment(&shared.daemon);
-    let (own, environment) = tokio::try_join!(addresses(shared, holder), surroundings)?;
-    Ok(policy_in(shared, spec, own, environment))
-}
-
-fn policy_in(
-    shared: &Shared,
-    spec: &SandboxSpec,
-    own: Vec<IpAddr>,
-    environment: Environment,
-) -> Policy {
-    Policy {
-        rules: spec.egress().clone(),
-        environment: Environment { own, ..environment },
-        dns_upstreams: network::upstreams(&shared.daemon, &shared.config),
-    }
-}
-
-/// The addresses of a running holder.
-async fn addresses(shared: &Shared, holder: &str) -> Result<Vec<IpAddr>> {
-    let inspected = shared
-        .daemon
-        .docker
-        .inspect_container(
-            holder,
-            None::<bollard::query_parameters::InspectContainerOptions>,
-        )
-        .await
-        .map_err(docker("docker.holder"))?;
-    let running = inspected.state.and_then(|state| state.running);
-    if running != Some(true) {
-        return Err(holder::gone());
-    }
-    let networks = inspected
-        .network_settings
-        .and_then(|settings| settings.networks);
-    let addresses = networks.unwrap_or_default().into_values().flat_map(|end| {
-        [end.ip_address, end.global_ipv6_address]
-            .into_iter()
-            .flatten()
-            .filter_map(|text| text.parse().ok())
-    });
-    Ok(addresses.collect())
 }

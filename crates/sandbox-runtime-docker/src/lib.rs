@@ -23,6 +23,7 @@ mod outdated;
 mod owned;
 mod placement;
 mod pod;
+mod policy;
 mod program;
 mod purge;
 mod random;

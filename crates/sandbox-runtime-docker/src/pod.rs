@@ -12,10 +12,10 @@ use tokio::sync::{Mutex, watch};
 use crate::agent::AgentChannel;
 use crate::channel::Channel;
 use crate::context::Context;
-use crate::create;
 use crate::error::{docker, has_status};
 use crate::exec::{ExecChannel, Session};
 use crate::holder::Line;
+use crate::policy;
 use crate::remove;
 use crate::shared::Shared;
 use crate::snapshot;
@@ -264,7 +264,7 @@ impl Pod {
             return Err(Error::unsupported("docker.egress", "egress", message));
         };
         let spec = self.spec.to_builder().egress(rules.clone()).build()?;
-        let policy = create::policy(&self.shared, &spec, holder).await?;
+        let policy = policy::of(&self.shared, &spec, holder).await?;
         let mut line = Line::open(&self.shared.daemon.docker, holder).await?;
         line.set_policy(&policy).await
     }
