@@ -14,12 +14,12 @@ use crate::support::client;
 
 /// An image of busybox, and of what `script` makes of its root, unless it is there.
 async fn image(name: &str, script: &str, volumes: &[&str]) -> Source {
-    let directory = std::env::temp_dir().join(format!("sandbox-test-volumes-{}", name.len()));
-    let root = directory.join(format!(
-        "{}-{}",
+    let directory = format!(
+        "sandbox-test-{}-{}",
         std::process::id(),
         name.replace(['/', ':'], "-")
-    ));
+    );
+    let root = std::env::temp_dir().join(directory);
     std::fs::create_dir_all(&root).unwrap();
     let script = format!(
         "mkdir bin && cp /bin/busybox bin/ && for a in sh ls cat touch stat; do \
@@ -31,7 +31,7 @@ async fn image(name: &str, script: &str, volumes: &[&str]) -> Source {
         .stderr(Stdio::inherit())
         .output()
         .unwrap();
-    std::fs::remove_dir_all(&directory).unwrap();
+    std::fs::remove_dir_all(&root).unwrap();
     assert!(tar.status.success());
     let changes: Vec<String> = volumes
         .iter()
