@@ -1,0 +1,81 @@
+//! The `cloud` dialect: REST under `/v1`, the one that the project's own client speaks.
+//!
+//! # Adding a route
+//!
+//! 1. Write the handler in a module named after its resource, with `#[utoipa::path]`. The path
+//!    there is the one it is served at, whole:
+//!
+//!    ```ignore
+//!    #[utoipa::path(
+//!        get, path = "/v1/sandboxes/{id}", tag = "sandboxes",
+//!        params(("id" = String, Path, description = "The sandbox")),
+//!        responses((status = 200, body = Sandbox)),
+//!    )]
+//!    async fn get_sandbox(sandbox: SandboxRef) -> Result<Json<Sandbox>, ApiError> { … }
+//!    ```
+//!
+//!    The first line of its doc comment becomes the operation's summary, the rest its description.
+//!    Answers of the shared layers (400, 401, 403, 404, 429, 500 …) are added to every operation by
+//!    the table; state only what the route itself answers.
+//! 2. Add one line to the module's `table()`:
+//!
+//!    ```ignore
+//!    .add(routes!(get_sandbox), read(Unary))
+//!    .add(routes!(exec), write(Json, Long, Replayed))
+//!    ```
+//!
+//!    [`read`](crate::route::read), [`write`](crate::route::write) and [`admin`](crate::route::admin)
+//!    are the scopes; then the [body](crate::BodyClass), the [time](crate::Deadline), and what an
+//!    [idempotency key](crate::Repeat) means. The gate does the rest: the handler can rely on an
+//!    authenticated [`Caller`](crate::Caller) of the scope, a bounded body and a bounded time.
+//! 3. A new module is merged in [`table`] below.
+//!
+//! Handlers parse, call the engine, map, and nothing else. They take their state as
+//! `State<AppState>`; what they take from the request is in [`extract`](crate::extract); they
+//! answer `Result<_, ApiError>`, and `?` turns a [`sandbox_core::Error`] into the right status.
+//! A stream ends by itself when the server shuts down; a WebSocket watches
+//! [`AppState::shutdown`].
+//!
+//! The tests of the crate run every listed route without a key, with a wrong, revoked and too small
+//! one, and with another organisation's sandbox, and hold the answers against the policy.
+
+mod errors;
+mod sandboxes;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+
+use crate::dialect::Dialect;
+use crate::error::{ApiError, Reason};
+use crate::layers::render;
+use crate::route::{RouteInfo, Table};
+use crate::state::AppState;
+
+static DIALECT: Dialect = Dialect {
+    name: "cloud",
+    render: errors::render,
+};
+
+fn table() -> Table {
+    Table::new(&DIALECT).merge(sandboxes::table())
+}
+
+/// Every route of the dialect.
+pub fn routes() -> Vec<RouteInfo> {
+    table().list()
+}
+
+/// The dialect alone, for embedders who mount no other.
+pub fn router(state: AppState) -> Router {
+    let (router, _description) = table().build(&state);
+    router
+        .fallback(async || ApiError::new(Reason::NoSuchPath, "there is nothing at this path"))
+        .method_not_allowed_fallback(async || {
+            ApiError::new(
+                Reason::MethodNotAllowed,
+                "this path does not take this method",
+            )
+        })
+        .layer(from_fn_with_state(&DIALECT, render::errors))
+        .with_state(state)
+}

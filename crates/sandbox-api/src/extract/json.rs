@@ -1,0 +1,85 @@
+//! JSON bodies.
+
+use axum::body::to_bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use sandbox_core::{Error, ErrorKind};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::body::refused;
+use super::named;
+use crate::error::{ApiError, Reason};
+use crate::state::AppState;
+
+/// A JSON body, and as an answer one with status 200.
+///
+/// # Errors
+/// 415 without `Content-Type: application/json` (or `…+json`), 413 when it is too large, 400 with
+/// the field's path when it does not fit `T`. Have `T` refuse fields that it does not know.
+#[derive(Debug, Clone, Copy)]
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
+        if !is_json(request.headers()) {
+            let message = "the body must be JSON, with 'Content-Type: application/json'";
+            return Err(ApiError::new(Reason::UnsupportedMediaType, message));
+        }
+        let limit = usize::try_from(state.config().max_json_bytes).unwrap_or(usize::MAX);
+        let body = to_bytes(request.into_body(), limit).await.map_err(|e| {
+            refused(e, || {
+                ApiError::new(
+                    Reason::PayloadTooLarge,
+                    format!("a JSON body may have at most {limit} bytes"),
+                )
+            })
+        })?;
+        parse(&body).map(Self)
+    }
+}
+
+fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, ApiError> {
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut deserializer)
+        .map_err(|e| named::invalid(e.path(), "body", &e.inner().to_string()))?;
+    deserializer
+        .end()
+        .map_err(|e| ApiError::invalid("body", e.to_string()))?;
+    Ok(value)
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(Ok(value)) = headers.get(CONTENT_TYPE).map(HeaderValue::to_str) else {
+        return false;
+    };
+    let essence = value
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    let subtype = essence.strip_prefix("application/");
+    subtype.is_some_and(|subtype| subtype == "json" || subtype.ends_with("+json"))
+}
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        match serde_json::to_vec(&self.0) {
+            Ok(body) => {
+                let json = HeaderValue::from_static("application/json");
+                (StatusCode::OK, [(CONTENT_TYPE, json)], body).into_response()
+            }
+            Err(e) => {
+                let message = "the answer cannot be written as JSON";
+                let error = Error::new(ErrorKind::Internal, "api.json", message).with_source(e);
+                ApiError::from(error).into_response()
+            }
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Routes, and what each has to say about itself before it can exist.
+
+use axum::Router;
+use axum::http::Method;
+use axum::routing::MethodRouter;
+use sandbox_engine::owners::Scope;
+use utoipa::openapi::path::{HttpMethod, Paths};
+use utoipa::openapi::schema::Schema;
+use utoipa::openapi::{OpenApi, RefOr};
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
+
+use crate::dialect::Dialect;
+use crate::layers::gate;
+use crate::state::AppState;
+
+/// What body a route takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BodyClass {
+    /// None: one that is sent is not read.
+    None,
+    /// JSON, up to [`max_json_bytes`](crate::ApiConfig::max_json_bytes).
+    Json,
+    /// Raw bytes, streamed, up to [`max_file_bytes`](crate::ApiConfig::max_file_bytes).
+    File,
+}
+
+/// How long a route may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Deadline {
+    /// It asks the engine and answers.
+    Unary,
+    /// It waits for work that takes minutes: a creation, a command, a transfer.
+    Long,
+    /// Its answer goes on until either side ends it.
+    Stream,
+}
+
+/// What an idempotency key means to a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Repeat {
+    /// Nothing: the route changes nothing.
+    Safe,
+    /// The first answer is given again.
+    Replayed,
+    /// It is refused, because the answer is a stream that cannot be given again.
+    Refused,
+}
+
+/// Everything the shared layers need to know about a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RoutePolicy {
+    /// What a key must be allowed to do; `None`: no key is asked for.
+    pub scope: Option<Scope>,
+    /// The body.
+    pub body: BodyClass,
+    /// The time.
+    pub deadline: Deadline,
+    /// What an idempotency key means.
+    pub repeat: Repeat,
+}
+
+/// The policy of a route that only looks.
+pub(crate) const fn read(deadline: Deadline) -> RoutePolicy {
+    RoutePolicy {
+        scope: Some(Scope::Read),
+        body: BodyClass::None,
+        deadline,
+        repeat: Repeat::Safe,
+    }
+}
+
+/// The policy of a route that changes or runs something.
+pub(crate) const fn write(body: BodyClass, deadline: Deadline, repeat: Repeat) -> RoutePolicy {
+    RoutePolicy {
+        scope: Some(Scope::Write),
+        body,
+        deadline,
+        repeat,
+    }
+}
+
+/// The policy of a route that manages the organisation.
+pub(crate) const fn admin(body: BodyClass, deadline: Deadline, repeat: Repeat) -> RoutePolicy {
+    RoutePolicy {
+        scope: Some(Scope::Admin),
+        body,
+        deadline,
+        repeat,
+    }
+}
+
+/// A route as it can be listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteInfo {
+    /// The method.
+    pub method: Method,
+    /// The path as axum has it: `/v1/sandboxes/{id}/files/{*path}`.
+    pub path: String,
+    /// What the layers do for it.
+    pub policy: RoutePolicy,
+}
+
+/// One route: its handler, its operation in the API's description, and its policy.
+struct Route {
+    info: RouteInfo,
+    schemas: Vec<(String, RefOr<Schema>)>,
+    paths: Paths,
+    handler: MethodRouter<AppState>,
+}
+
+/// The routes of a dialect. The only way to a route is [`add`](Self::add), which asks for
+/// everything.
+pub(crate) struct Table {
+    dialect: &'static Dialect,
+    routes: Vec<Route>,
+}
+
+impl Table {
+    pub(crate) const fn new(dialect: &'static Dialect) -> Self {
+        Self {
+            dialect,
+            routes: Vec::new(),
+        }
+    }
+
+    /// Adds the one handler that `routes!` was given.
+    ///
+    /// # Panics
+    /// When it was given several, or a handler of several methods: each has a policy of its own.
+    #[must_use]
+    pub(crate) fn add(mut self, route: UtoipaMethodRouter<AppState>, policy: RoutePolicy) -> Self {
+        let (schemas, paths, handler) = route;
+        let info = RouteInfo {
+            method: only_method(&paths),
+            path: only_path(&paths).to_owned(),
+            policy,
+        };
+        self.routes.push(Route {
+            info,
+            schemas,
+            paths,
+            handler,
+        });
+        self
+    }
+
+    /// Adds the routes of another table of the dialect.
+    #[must_use]
+    pub(crate) fn merge(mut self, other: Self) -> Self {
+        self.routes.extend(other.routes);
+        self
+    }
+
+    pub(crate) fn list(&self) -> Vec<RouteInfo> {
+        self.routes.iter().map(|route| route.info.clone()).collect()
+    }
+
+    /// The router, each route behind the [gate] that carries out its policy, and the description.
+    pub(crate) fn build(self, state: &AppState) -> (Router<AppState>, OpenApi) {
+        let mut router = OpenApiRouter::default();
+        for route in self.routes {
+            let handler = gate::before(route.handler, state, self.dialect, route.info.policy);
+            router = router.routes((route.schemas, route.paths, handler));
+        }
+        router.split_for_parts()
+    }
+}
+
+fn only_path(paths: &Paths) -> &str {
+    let mut all = paths.paths.keys();
+    match (all.next(), all.next()) {
+        (Some(path), None) => path,
+        (_, _) => panic!("a route has one path"),
+    }
+}
+
+fn only_method(paths: &Paths) -> Method {
+    let item = &paths.paths[only_path(paths)];
+    let all = [
+        (HttpMethod::Get, Method::GET, item.get.is_some()),
+        (HttpMethod::Put, Method::PUT, item.put.is_some()),
+        (HttpMethod::Post, Method::POST, item.post.is_some()),
+        (HttpMethod::Delete, Method::DELETE, item.delete.is_some()),
+        (HttpMethod::Patch, Method::PATCH, item.patch.is_some()),
+    ];
+    let mut found = all.into_iter().filter(|(_, _, is_there)| *is_there);
+    match (found.next(), found.next()) {
+        (Some((_, method, _)), None) => method,
+        (_, _) => panic!("a route has one method"),
+    }
+}

@@ -1,0 +1,86 @@
+//! What every handler can reach.
+
+use std::sync::Arc;
+
+use sandbox_core::{Error, ErrorKind, Result, SandboxId, Timestamp};
+use sandbox_engine::owners::Owners;
+use sandbox_engine::{Engine, SandboxRecord};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::ApiConfig;
+use crate::extract::Caller;
+
+/// The engine, the owners and the configuration. Cheap to clone; all clones are the same.
+#[derive(Debug, Clone)]
+pub struct AppState(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    engine: Engine,
+    owners: Arc<Owners>,
+    config: ApiConfig,
+}
+
+impl AppState {
+    /// The state of an API over `engine`, for callers that `owners` knows.
+    pub fn new(engine: Engine, owners: Arc<Owners>, config: ApiConfig) -> Self {
+        Self(Arc::new(Inner {
+            engine,
+            owners,
+            config,
+        }))
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    /// Organisations and their keys.
+    pub fn owners(&self) -> &Arc<Owners> {
+        &self.0.owners
+    }
+
+    /// Limits and times.
+    pub fn config(&self) -> &ApiConfig {
+        &self.0.config
+    }
+
+    /// The time, as the engine's clock has it.
+    pub fn now(&self) -> Timestamp {
+        self.0.engine.now()
+    }
+
+    /// Cancelled when the server shuts down. Streams of [`Deadline::Stream`](crate::Deadline)
+    /// routes end by themselves; a WebSocket watches this.
+    pub fn shutdown(&self) -> &CancellationToken {
+        &self.0.config.shutdown
+    }
+
+    /// A sandbox, if it belongs to the caller's organisation. Every dialect asks here and nowhere
+    /// else whose a sandbox is.
+    ///
+    /// # Errors
+    /// `NotFound` with field `sandbox_id`, also for text that is no id; `PermissionDenied` with
+    /// that field when it belongs to another organisation.
+    pub async fn sandbox_of(&self, caller: &Caller, id: &str) -> Result<Arc<SandboxRecord>> {
+        // What cannot be an id is the id of no sandbox.
+        let id = SandboxId::new(id).map_err(|e| no_sandbox().with_source(e))?;
+        let record = self.engine().get(&id).await?;
+        if record.owner == *caller.owner() {
+            return Ok(record);
+        }
+        let message = "the sandbox belongs to another organisation";
+        let error = Error::new(ErrorKind::PermissionDenied, "api.sandbox", message);
+        Err(error.with_field("sandbox_id"))
+    }
+}
+
+fn no_sandbox() -> Error {
+    Error::new(
+        ErrorKind::NotFound,
+        "api.sandbox",
+        "there is no such sandbox",
+    )
+    .with_field("sandbox_id")
+}
