@@ -28,7 +28,7 @@ pub use admission::QuotaAdmission;
 pub use id::{KeyId, OrganisationId};
 pub use key::{ApiKey, KeyShape, MAX_KEY_BYTES, MIN_IMPORTED_KEY_BYTES, Scope, Scopes};
 pub use quotas::{Month, MonthUsage, Quotas};
-pub use rate::RateDecision;
+pub use rate::{RateDecision, RateLimiter};
 pub use reservations::{Held, Reservation};
 pub use service::{NewKey, Owners, Principal};
 #[cfg(feature = "sqlite")]

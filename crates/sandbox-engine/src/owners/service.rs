@@ -7,12 +7,11 @@ use std::time::Duration;
 use sandbox_core::{Error, ErrorKind, Resources, Result, SandboxId, Timestamp};
 
 use super::key::{MAX_KEY_BYTES, hash};
-use super::rate::RateLimiter;
 use super::reservations::Reservations;
 use super::store::{KeyHash, no_organisation, taken};
 use super::{
     ApiKey, Held, KeyId, KeyRecord, KeyShape, MonthUsage, Organisation, OrganisationId,
-    OwnersStore, Quotas, RateDecision, Reservation, Scope, Scopes,
+    OwnersStore, Quotas, RateDecision, RateLimiter, Reservation, Scope, Scopes,
 };
 
 /// How exact [`KeyRecord::last_used_at`] is: at most one write to the store a key in this time.
@@ -70,7 +69,7 @@ impl Principal {
 pub struct Owners {
     store: Arc<dyn OwnersStore>,
     reservations: Reservations,
-    rates: Mutex<RateLimiter>,
+    rates: Mutex<RateLimiter<OrganisationId>>,
     touched: Mutex<HashMap<KeyId, Timestamp>>,
 }
 
