@@ -35,14 +35,21 @@ pub enum Deadline {
     Stream,
 }
 
-/// What an idempotency key means to a route.
+/// What an idempotency key means to a route, by what doing the request twice would come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Repeat {
     /// Nothing: the route changes nothing.
     Safe,
-    /// The first answer is given again.
-    Replayed,
-    /// It is refused, because the answer is a stream that cannot be given again.
+    /// It makes a sandbox: [`Creation`](crate::extract::Creation) makes exactly one, also over a
+    /// death of the server. The first answer is given again.
+    Create,
+    /// Doing it again comes to the same: destroy, a file written whole. The first answer is given
+    /// again.
+    Repeatable,
+    /// It must not be done twice: a command, a process, a key. The first answer is given again; one
+    /// that was interrupted is refused.
+    Once,
+    /// A key is refused, because the answer is a stream that cannot be given again.
     Refused,
 }
 

@@ -1,27 +1,28 @@
 //! The dialect's one table from errors to statuses and codes.
 
-use axum::Json;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use sandbox_api_types::{ErrorBody, ErrorDetail, codes};
 use sandbox_core::ErrorKind;
-use serde::Serialize;
 
 use crate::error::{ApiError, Reason};
+use crate::extract::Json;
 
 /// The status and the code of an error.
 pub(super) fn status(error: &ApiError) -> (StatusCode, &'static str) {
     match error.reason() {
         Reason::Failed(kind) => (status_of(kind, error.field()), kind.as_str()),
-        Reason::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
-        Reason::RateLimited => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
-        Reason::PayloadTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large"),
-        Reason::UnsupportedMediaType => {
-            (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type")
-        }
+        Reason::Unauthorized => (StatusCode::UNAUTHORIZED, codes::UNAUTHORIZED),
+        Reason::RateLimited => (StatusCode::TOO_MANY_REQUESTS, codes::RATE_LIMITED),
+        Reason::PayloadTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, codes::PAYLOAD_TOO_LARGE),
+        Reason::UnsupportedMediaType => (
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            codes::UNSUPPORTED_MEDIA_TYPE,
+        ),
         Reason::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "request_timeout"),
         Reason::NoSuchPath => (StatusCode::NOT_FOUND, "not_found"),
-        Reason::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+        Reason::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, codes::METHOD_NOT_ALLOWED),
         Reason::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
     }
 }
@@ -44,32 +45,27 @@ fn status_of(kind: ErrorKind, field: Option<&str>) -> StatusCode {
     }
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
-    error: Details<'a>,
-}
-
-#[derive(Serialize)]
-struct Details<'a> {
-    code: &'a str,
-    message: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    field: Option<&'a str>,
+/// The error as the dialect writes it, also inside of streams.
+pub(super) fn detail(error: &ApiError, request_id: &str) -> ErrorDetail {
+    let (status, code) = status(error);
+    let message = match status {
+        // What went wrong inside is nobody's business; the log has it under this id.
+        StatusCode::INTERNAL_SERVER_ERROR => {
+            format!("something went wrong in the server; the request's id is {request_id}")
+        }
+        _ => error.message().to_owned(),
+    };
+    let detail = ErrorDetail::new(code, message);
+    match error.field() {
+        Some(field) if status != StatusCode::INTERNAL_SERVER_ERROR => detail.with_field(field),
+        Some(_) | None => detail,
+    }
 }
 
 pub(super) fn render(error: &ApiError, request_id: &str) -> Response {
-    let (status, code) = status(error);
-    let internal = format!("something went wrong here; request {request_id}");
-    let message = match status {
-        StatusCode::INTERNAL_SERVER_ERROR => &internal,
-        _ => error.message(),
-    };
-    let details = Details {
-        code,
-        message,
-        field: error.field(),
-    };
-    let mut response = (status, Json(Body { error: details })).into_response();
+    let (status, _) = status(error);
+    let body = ErrorBody::from(detail(error, request_id));
+    let mut response = (status, Json(body)).into_response();
     let headers = response.headers_mut();
     if status == StatusCode::UNAUTHORIZED {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -21,7 +21,7 @@
 //!
 //!    ```ignore
 //!    .add(routes!(get_sandbox), read(Unary))
-//!    .add(routes!(exec), write(Json, Long, Replayed))
+//!    .add(routes!(exec), write(Json, Long, Once))
 //!    ```
 //!
 //!    [`read`](crate::route::read), [`write`](crate::route::write) and [`admin`](crate::route::admin)

@@ -1,10 +1,12 @@
 //! What handlers take: each part of a request, checked, or refused by name.
 //!
 //! [`Caller`] is who asks, [`SandboxRef`] the caller's sandbox of the path, [`Path`], [`Query`] and
-//! [`Json`] what was sent, and [`FileBody`] raw bytes as they come.
+//! [`Json`] what was sent, [`FileBody`] raw bytes as they come, and
+//! [`Creation`] the one way in which a request makes a sandbox.
 
 mod body;
 mod caller;
+mod creation;
 mod json;
 mod named;
 mod path;
@@ -13,6 +15,7 @@ mod sandbox;
 
 pub use body::FileBody;
 pub use caller::Caller;
+pub use creation::Creation;
 pub use json::Json;
 pub use path::Path;
 pub use query::Query;

@@ -1,8 +1,26 @@
 //! Looking at sandboxes and destroying them.
 
 use sandbox_core::lifecycle::State;
+use serde_json::json;
 
 use crate::support::World;
+
+#[tokio::test]
+async fn a_sandbox_is_shown_in_every_state() {
+    let world = World::new().await;
+    let id = world.sandbox(&world.acme).await;
+    let path = format!("/v1/sandboxes/{id}");
+    let shown = world.get(&path).send().await.expect(200).json();
+    assert_eq!(
+        (&shown["id"], &shown["status"]),
+        (&json!(id.as_str()), &json!("running"))
+    );
+    assert!(shown.get("env").is_none());
+
+    world.engine.destroy(&id).await.unwrap();
+    let shown = world.get(&path).send().await.expect(200).json();
+    assert_eq!(shown["status"], "destroyed");
+}
 
 #[tokio::test]
 async fn destroying_is_idempotent_and_destroys() {
