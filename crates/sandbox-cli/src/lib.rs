@@ -1,0 +1,13 @@
+#![doc = include_str!("../README.md")]
+
+mod app;
+mod args;
+mod commands;
+mod config;
+mod local;
+mod maker;
+mod output;
+mod process;
+mod transfer;
+
+pub use app::main;
