@@ -1,5 +1,6 @@
 //! Commands that run to their end.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -105,8 +106,8 @@ impl ExecRequest {
     pub fn from_core(command: Command, input: Option<Bytes>) -> Self {
         let (stdin, stdin_base64) = match input.map(|bytes| split_text(&bytes)) {
             None => (None, None),
-            Some((Ok(text), _)) => (Some(text), None),
-            Some((Err(_), base64)) => (None, base64),
+            Some((text, None)) => (Some(text), None),
+            Some((_, base64)) => (None, base64),
         };
         Self {
             command: command.program.into(),
@@ -157,14 +158,11 @@ impl ExecRequest {
     }
 }
 
-/// The text of `bytes` where they are UTF-8, else the lossy text and their base 64.
-fn split_text(bytes: &[u8]) -> (Result<String, String>, Option<String>) {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => (Ok(text.to_owned()), None),
-        Err(_) => {
-            let lossy = String::from_utf8_lossy(bytes).into_owned();
-            (Err(lossy), Some(BASE64.encode(bytes)))
-        }
+/// The text of `bytes`, what is not UTF-8 replaced; their base 64 where anything was.
+fn split_text(bytes: &[u8]) -> (String, Option<String>) {
+    match String::from_utf8_lossy(bytes) {
+        Cow::Borrowed(text) => (text.to_owned(), None),
+        Cow::Owned(lossy) => (lossy, Some(BASE64.encode(bytes))),
     }
 }
 
@@ -264,16 +262,29 @@ pub struct ExecResult {
 impl ExecResult {
     /// What `output` says, of a command that ran for `duration`.
     pub fn new(output: &ExecOutput, duration: Duration) -> Self {
-        let (stdout, stdout_base64) = split_text(&output.stdout);
-        let (stderr, stderr_base64) = split_text(&output.stderr);
         Self {
-            stdout: stdout.unwrap_or_else(|lossy| lossy),
-            stderr: stderr.unwrap_or_else(|lossy| lossy),
+            truncated: output.truncated,
+            ..Self::from_parts(&output.stdout, &output.stderr, output.status, duration)
+        }
+    }
+
+    /// The result of a command that wrote this and ended so, with all of its output.
+    pub fn from_parts(
+        stdout: &[u8],
+        stderr: &[u8],
+        status: sandbox_core::ExitStatus,
+        duration: Duration,
+    ) -> Self {
+        let (stdout, stdout_base64) = split_text(stdout);
+        let (stderr, stderr_base64) = split_text(stderr);
+        Self {
+            stdout,
+            stderr,
             stdout_base64,
             stderr_base64,
-            status: output.status.into(),
+            status: status.into(),
             duration_ms: millis(duration),
-            truncated: output.truncated,
+            truncated: false,
         }
     }
 
