@@ -87,7 +87,7 @@ impl Engine {
         self.begin(request, None).await
     }
 
-    async fn begin(
+    pub(crate) async fn begin(
         &self,
         request: CreateRequest,
         goal: Option<Goal>,

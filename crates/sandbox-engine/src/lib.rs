@@ -13,6 +13,7 @@ mod gate;
 mod handle;
 mod list;
 mod lock;
+mod once;
 mod owner;
 mod processes;
 mod provision;

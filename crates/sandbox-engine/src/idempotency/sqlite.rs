@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use sandbox_core::{Error, ErrorKind, Result, Timestamp};
+use sandbox_core::{Error, ErrorKind, Result, SandboxId, Timestamp};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqlitePool};
 
@@ -62,6 +62,7 @@ fn read(row: &SqliteRow) -> Result<Record> {
     let body: &[u8] = row.try_get("body").map_err(&failed)?;
     let started_at: i64 = row.try_get("started_at").map_err(&failed)?;
     let state: i64 = row.try_get("state").map_err(&failed)?;
+    let sandbox: Option<String> = row.try_get("sandbox").map_err(&failed)?;
     Ok(Record {
         body: BodyHash(body.try_into().map_err(|_| damaged("a hash"))?),
         started_at: Timestamp::from_millis(unsigned(started_at)),
@@ -71,6 +72,9 @@ fn read(row: &SqliteRow) -> Result<Record> {
             FINISHED => read_answer(row)?,
             _ => return Err(damaged("a state")),
         },
+        sandbox: sandbox
+            .map(|id| SandboxId::new(id).map_err(|e| damaged("an id").with_source(e)))
+            .transpose()?,
     })
 }
 
@@ -147,8 +151,8 @@ impl IdempotencyStore for SqliteIdempotency {
         let columns = Columns::of(&record.state)?;
         sqlx::query(
             "INSERT OR REPLACE INTO idempotency_records \
-             (owner, route, key, body, started_at, state, head, answer) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+             (owner, route, key, body, started_at, state, head, answer, sandbox) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(&request.owner)
         .bind(&request.route)
@@ -158,6 +162,7 @@ impl IdempotencyStore for SqliteIdempotency {
         .bind(columns.state)
         .bind(columns.head)
         .bind(columns.answer)
+        .bind(record.sandbox.as_ref().map(SandboxId::as_str))
         .execute(&self.pool)
         .await
         .map_err(database("idempotency.save"))?;

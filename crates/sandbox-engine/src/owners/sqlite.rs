@@ -1,14 +1,20 @@
 //! Owners in SQLite.
 
+use std::path::Path;
+use std::time::Duration;
+
 use async_trait::async_trait;
 use sandbox_core::{Error, ErrorKind, Result, Timestamp};
-use sqlx::sqlite::SqliteRow;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteRow};
 use sqlx::{Row, SqlitePool};
 
 use crate::store::SqliteStore;
 
 use super::store::{no_organisation, taken};
 use super::{KeyHash, KeyId, KeyRecord, Organisation, OrganisationId, OwnersStore};
+
+/// How long a change waits for another process's.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Owners kept in the engine's SQLite database.
 #[derive(Debug, Clone)]
@@ -20,6 +26,38 @@ impl SqliteOwners {
     /// Owners in the file of `store`.
     pub fn new(store: &SqliteStore) -> Self {
         Self::from_pool(store.pool().clone())
+    }
+
+    /// Owners in the database `path`, which a server may have open: what is changed here holds for
+    /// its next request.
+    ///
+    /// # Errors
+    /// `NotFound` with field `data_dir` when there is no such file, or no server of this version
+    /// has made its tables; `Unavailable` when it cannot be opened.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let absent = |why: &str| {
+            let message = format!("{} {why}: start the server there once", path.display());
+            Error::new(ErrorKind::NotFound, "owners.open", message).with_field("data_dir")
+        };
+        if !path.is_file() {
+            return Err(absent("is missing"));
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .busy_timeout(BUSY_TIMEOUT);
+        let pool = SqlitePoolOptions::new().max_connections(1);
+        let pool = pool.connect_with(options).await.map_err(|e| {
+            let message = format!("{} cannot be opened", path.display());
+            Error::new(ErrorKind::Unavailable, "owners.open", message)
+                .with_field("data_dir")
+                .with_source(e)
+        })?;
+        let owners = Self::from_pool(pool);
+        match owners.organisations().await {
+            Ok(_) => Ok(owners),
+            Err(error) => Err(absent("has no owners of this version").with_source(error)),
+        }
     }
 
     /// Owners in the database behind `pool`, whose migrations have run.
@@ -242,5 +280,47 @@ impl OwnersStore for SqliteOwners {
         .await
         .map_err(database("owners.revoke_key"))?;
         Ok(done.rows_affected() == 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::owners::{NewKey, Owners, Quotas};
+    use crate::store::Synchronous;
+
+    #[tokio::test]
+    async fn a_key_made_beside_a_server_holds_there_at_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("engine.db");
+        let store = SqliteStore::open(&path, Synchronous::Process).await;
+        let serving = Owners::new(Arc::new(SqliteOwners::new(&store.unwrap())));
+        let now = Timestamp::from_millis(1);
+        let made = serving.create_organisation("acme", Quotas::default(), now);
+        let id = made.await.unwrap().id;
+
+        let beside = Owners::new(Arc::new(SqliteOwners::open(&path).await.unwrap()));
+        let made = beside.create_key(&id, NewKey::default(), now);
+        let (key, record) = made.await.unwrap();
+        let known = serving.authenticate(key.expose(), now).await.unwrap();
+        assert_eq!(known.unwrap().key_id, record.id);
+        beside.revoke_key(&id, &record.id, now).await.unwrap();
+        let known = serving.authenticate(key.expose(), now).await.unwrap();
+        assert_eq!(known, None);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_no_server_made_is_refused_and_none_is_made() {
+        let directory = tempfile::tempdir().unwrap();
+        let missing = directory.path().join("missing.db");
+        let error = SqliteOwners::open(&missing).await.unwrap_err();
+        assert_eq!(error.field(), Some("data_dir"), "{error:?}");
+        assert!(!missing.exists());
+        let empty = directory.path().join("empty.db");
+        std::fs::write(&empty, "").unwrap();
+        let error = SqliteOwners::open(&empty).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}");
     }
 }

@@ -16,10 +16,11 @@ async fn sqlite() -> SqlitePool {
         .connect("sqlite::memory:")
         .await
         .unwrap();
-    sqlx::raw_sql(include_str!("../store/sqlite/migrations/0002_owners.sql"))
-        .execute(&pool)
+    let mut connection = pool.acquire().await.unwrap();
+    crate::store::sqlite::migrations::migrate(&mut connection)
         .await
         .unwrap();
+    drop(connection);
     pool
 }
 

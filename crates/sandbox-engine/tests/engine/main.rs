@@ -8,6 +8,7 @@ mod hostile;
 mod idle;
 mod lifecycle;
 mod listing;
+mod once;
 mod processes;
 mod recovery;
 mod requests;

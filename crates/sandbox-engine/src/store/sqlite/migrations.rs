@@ -20,10 +20,14 @@ const MIGRATIONS: &[Migration] = &[
         "0004_snapshots",
         include_str!("migrations/0004_snapshots.sql"),
     ),
+    (
+        "0005_reserved_sandboxes",
+        include_str!("migrations/0005_reserved_sandboxes.sql"),
+    ),
 ];
 
 /// Applies what is missing, all of it or nothing.
-pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<()> {
+pub(crate) async fn migrate(connection: &mut SqliteConnection) -> Result<()> {
     let mut transaction = connection
         .begin_with("BEGIN IMMEDIATE")
         .await

@@ -1,6 +1,6 @@
 //! The store in a SQLite file.
 
-mod migrations;
+pub(crate) mod migrations;
 mod read;
 mod snapshots;
 mod write;
