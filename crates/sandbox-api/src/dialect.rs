@@ -5,13 +5,17 @@ use std::fmt;
 use axum::response::Response;
 
 use crate::error::ApiError;
+use crate::extract::RequestId;
 
 /// A dialect, as the shared layers see it.
 pub(crate) struct Dialect {
     /// Its name, as it appears in metrics and spans.
     pub(crate) name: &'static str,
-    /// An error in the dialect's shape; the text is the request's id.
-    pub(crate) render: fn(&ApiError, &str) -> Response,
+    /// Whether requests count against
+    /// [`max_concurrent_requests`](crate::ApiConfig::max_concurrent_requests).
+    pub(crate) is_limited: bool,
+    /// An error in the dialect's shape; what its sender is not told is in the log.
+    pub(crate) render: fn(&ApiError, &RequestId) -> Response,
 }
 
 impl fmt::Debug for Dialect {

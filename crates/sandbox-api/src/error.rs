@@ -20,8 +20,6 @@ pub enum Reason {
     PayloadTooLarge,
     /// The body is not of the kind that is wanted.
     UnsupportedMediaType,
-    /// The sender took too long to send the request.
-    RequestTimeout,
     /// There is nothing at this path.
     NoSuchPath,
     /// There is something at this path, but not for this method.
@@ -108,6 +106,19 @@ impl ApiError {
     /// When to try again, where that is known.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
+    }
+
+    /// This error as the engine knows errors, for those who only look at the kind.
+    pub(crate) fn to_error(&self) -> Error {
+        let kind = match self.reason() {
+            Reason::Failed(kind) => kind,
+            Reason::Unauthorized => ErrorKind::PermissionDenied,
+            Reason::RateLimited | Reason::PayloadTooLarge => ErrorKind::LimitExceeded,
+            Reason::UnsupportedMediaType | Reason::MethodNotAllowed => ErrorKind::Unsupported,
+            Reason::NoSuchPath => ErrorKind::NotFound,
+            Reason::Overloaded => ErrorKind::Unavailable,
+        };
+        Error::new(kind, "api.request", self.message())
     }
 
     /// The error with its causes, for the log alone.

@@ -11,7 +11,7 @@ pub mod cloud;
 pub mod extract;
 mod layers;
 
-pub use config::ApiConfig;
+pub use config::{ApiConfig, MetricsAccess};
 pub use error::{ApiError, Reason};
 pub use extract::Caller;
 pub use route::{BodyClass, Deadline, Repeat, RouteInfo, RoutePolicy};

@@ -2,6 +2,7 @@
 
 use axum::Router;
 use axum::http::Method;
+use axum::middleware::from_fn_with_state;
 use axum::routing::MethodRouter;
 use sandbox_engine::owners::Scope;
 use utoipa::openapi::path::{HttpMethod, Paths};
@@ -10,6 +11,8 @@ use utoipa::openapi::{OpenApi, RefOr};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use crate::dialect::Dialect;
+use crate::error::{ApiError, Reason};
+use crate::layers::edge::{self, Edge};
 use crate::layers::gate;
 use crate::state::AppState;
 
@@ -162,15 +165,40 @@ impl Table {
         self.routes.iter().map(|route| route.info.clone()).collect()
     }
 
-    /// The router, each route behind the [gate] that carries out its policy, and the description.
-    pub(crate) fn build(self, state: &AppState) -> (Router<AppState>, OpenApi) {
+    /// The router, each route behind the [gate] that carries out its policy and all of them behind
+    /// the [edge], and the description.
+    pub(crate) fn build(self, state: &AppState) -> (Router, OpenApi) {
         let mut router = OpenApiRouter::default();
         for route in self.routes {
             let handler = gate::before(route.handler, state, self.dialect, route.info.policy);
             router = router.routes((route.schemas, route.paths, handler));
         }
-        router.split_for_parts()
+        let (router, description) = router.split_for_parts();
+        let refusing = router.method_not_allowed_fallback(async || {
+            ApiError::new(
+                Reason::MethodNotAllowed,
+                "this path does not take this method",
+            )
+        });
+        (edged(refusing, state, self.dialect), description)
     }
+}
+
+/// What answers paths that lead nowhere, in the shape of `dialect`.
+pub(crate) fn nowhere(state: &AppState, dialect: &'static Dialect) -> Router {
+    let router = Router::new()
+        .fallback(async || ApiError::new(Reason::NoSuchPath, "there is nothing at this path"));
+    edged(router, state, dialect)
+}
+
+fn edged(router: Router<AppState>, state: &AppState, dialect: &'static Dialect) -> Router {
+    let edge = Edge {
+        state: state.clone(),
+        dialect,
+    };
+    router
+        .layer(from_fn_with_state(edge, edge::pass))
+        .with_state(state.clone())
 }
 
 fn only_path(paths: &Paths) -> &str {

@@ -12,5 +12,5 @@ use crate::state::AppState;
 
 /// The whole API over `engine`, for callers that `owners` knows: nest it, layer it, or serve it.
 pub fn router(engine: Engine, owners: Arc<Owners>, config: ApiConfig) -> Router {
-    cloud::router(AppState::new(engine, owners, config))
+    cloud::router(&AppState::new(engine, owners, config))
 }

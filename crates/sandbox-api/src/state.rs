@@ -5,10 +5,12 @@ use std::sync::Arc;
 use sandbox_core::{Error, ErrorKind, Result, SandboxId, Timestamp};
 use sandbox_engine::owners::Owners;
 use sandbox_engine::{Engine, SandboxRecord};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::ApiConfig;
 use crate::extract::Caller;
+use crate::layers::{Detached, Failures, Metrics};
 
 /// The engine, the owners and the configuration. Cheap to clone; all clones are the same.
 #[derive(Debug, Clone)]
@@ -19,12 +21,21 @@ struct Inner {
     engine: Engine,
     owners: Arc<Owners>,
     config: ApiConfig,
+    metrics: Metrics,
+    failures: Failures,
+    room: Semaphore,
+    detached: Detached,
 }
 
 impl AppState {
     /// The state of an API over `engine`, for callers that `owners` knows.
     pub fn new(engine: Engine, owners: Arc<Owners>, config: ApiConfig) -> Self {
+        let most = config.max_concurrent_requests.min(Semaphore::MAX_PERMITS);
         Self(Arc::new(Inner {
+            metrics: Metrics::default(),
+            failures: Failures::new(config.failed_authentications_per_minute),
+            room: Semaphore::new(most),
+            detached: Detached::new(most),
             engine,
             owners,
             config,
@@ -44,6 +55,24 @@ impl AppState {
     /// Limits and times.
     pub fn config(&self) -> &ApiConfig {
         &self.0.config
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    pub(crate) fn failures(&self) -> &Failures {
+        &self.0.failures
+    }
+
+    /// How many more requests are taken on.
+    pub(crate) fn room(&self) -> &Semaphore {
+        &self.0.room
+    }
+
+    /// Work that goes on when its client leaves.
+    pub(crate) fn detached(&self) -> &Detached {
+        &self.0.detached
     }
 
     /// The time, as the engine's clock has it.

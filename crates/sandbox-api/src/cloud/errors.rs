@@ -4,10 +4,10 @@ use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use sandbox_api_types::{ErrorBody, ErrorDetail, codes};
-use sandbox_core::ErrorKind;
+use sandbox_core::{Error, ErrorKind};
 
 use crate::error::{ApiError, Reason};
-use crate::extract::Json;
+use crate::extract::{Json, RequestId};
 
 /// The status and the code of an error.
 pub(super) fn status(error: &ApiError) -> (StatusCode, &'static str) {
@@ -20,7 +20,6 @@ pub(super) fn status(error: &ApiError) -> (StatusCode, &'static str) {
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             codes::UNSUPPORTED_MEDIA_TYPE,
         ),
-        Reason::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "request_timeout"),
         Reason::NoSuchPath => (StatusCode::NOT_FOUND, "not_found"),
         Reason::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, codes::METHOD_NOT_ALLOWED),
         Reason::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
@@ -38,6 +37,8 @@ fn status_of(kind: ErrorKind, field: Option<&str>) -> StatusCode {
             StatusCode::TOO_MANY_REQUESTS
         }
         ErrorKind::LimitExceeded => StatusCode::BAD_REQUEST,
+        // Not the sandbox was slow but whoever sent the request.
+        ErrorKind::Timeout if field == Some("body") => StatusCode::REQUEST_TIMEOUT,
         ErrorKind::Timeout => StatusCode::GATEWAY_TIMEOUT,
         ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         // A kind that this crate does not know is a defect of this table.
@@ -46,7 +47,7 @@ fn status_of(kind: ErrorKind, field: Option<&str>) -> StatusCode {
 }
 
 /// The error as the dialect writes it, also inside of streams.
-pub(super) fn detail(error: &ApiError, request_id: &str) -> ErrorDetail {
+pub(super) fn detail(error: &ApiError, request_id: &RequestId) -> ErrorDetail {
     let (status, code) = status(error);
     let message = match status {
         // What went wrong inside is nobody's business; the log has it under this id.
@@ -62,7 +63,19 @@ pub(super) fn detail(error: &ApiError, request_id: &str) -> ErrorDetail {
     }
 }
 
-pub(super) fn render(error: &ApiError, request_id: &str) -> Response {
+/// Writes to the log what its sender is not told.
+pub(super) fn log(error: &ApiError, request_id: &RequestId) {
+    if status(error).0 != StatusCode::INTERNAL_SERVER_ERROR {
+        return;
+    }
+    let cause = error
+        .cause()
+        .map_or_else(|| error.message().to_owned(), Error::report);
+    tracing::error!(%request_id, error = cause, "a request failed");
+}
+
+pub(super) fn render(error: &ApiError, request_id: &RequestId) -> Response {
+    log(error, request_id);
     let (status, _) = status(error);
     let body = ErrorBody::from(detail(error, request_id));
     let mut response = (status, Json(body)).into_response();

@@ -33,30 +33,30 @@
 //! Handlers parse, call the engine, map, and nothing else. They take their state as
 //! `State<AppState>`; what they take from the request is in [`extract`](crate::extract); they
 //! answer `Result<_, ApiError>`, and `?` turns a [`sandbox_core::Error`] into the right status.
-//! A stream ends by itself when the server shuts down; a WebSocket watches
-//! [`AppState::shutdown`].
+//! A stream of events is `sse::answer(events, &request_id)`, and what goes wrong inside of one
+//! `sse::error_body`. It ends by itself when the server shuts down; a WebSocket watches
+//! [`AppState::shutdown`]. A sandbox is made with [`Creation`](crate::extract::Creation) alone.
 //!
 //! The tests of the crate run every listed route without a key, with a wrong, revoked and too small
 //! one, and with another organisation's sandbox, and hold the answers against the policy.
 
 mod errors;
 mod sandboxes;
+mod sse;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
 
 use crate::dialect::Dialect;
-use crate::error::{ApiError, Reason};
-use crate::layers::render;
-use crate::route::{RouteInfo, Table};
+use crate::route::{RouteInfo, Table, nowhere};
 use crate::state::AppState;
 
-static DIALECT: Dialect = Dialect {
+pub(crate) static DIALECT: Dialect = Dialect {
     name: "cloud",
+    is_limited: true,
     render: errors::render,
 };
 
-fn table() -> Table {
+pub(crate) fn table() -> Table {
     Table::new(&DIALECT).merge(sandboxes::table())
 }
 
@@ -66,16 +66,6 @@ pub fn routes() -> Vec<RouteInfo> {
 }
 
 /// The dialect alone, for embedders who mount no other.
-pub fn router(state: AppState) -> Router {
-    let (router, _description) = table().build(&state);
-    router
-        .fallback(async || ApiError::new(Reason::NoSuchPath, "there is nothing at this path"))
-        .method_not_allowed_fallback(async || {
-            ApiError::new(
-                Reason::MethodNotAllowed,
-                "this path does not take this method",
-            )
-        })
-        .layer(from_fn_with_state(&DIALECT, render::errors))
-        .with_state(state)
+pub fn router(state: &AppState) -> Router {
+    table().build(state).0.merge(nowhere(state, &DIALECT))
 }

@@ -26,6 +26,10 @@ impl Caller {
         &self.principal.organisation
     }
 
+    pub(crate) fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
     /// The key that was presented.
     pub fn key_id(&self) -> &KeyId {
         &self.principal.key_id

@@ -10,9 +10,10 @@ use sandbox_core::{Error, ErrorKind};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::body::refused;
 use super::named;
 use crate::error::{ApiError, Reason};
+use crate::layers::body::{answered, failure};
+use crate::route::BodyClass;
 use crate::state::AppState;
 
 /// A JSON body, and as an answer one with status 200.
@@ -31,15 +32,10 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
             let message = "the body must be JSON, with 'Content-Type: application/json'";
             return Err(ApiError::new(Reason::UnsupportedMediaType, message));
         }
-        let limit = usize::try_from(state.config().max_json_bytes).unwrap_or(usize::MAX);
-        let body = to_bytes(request.into_body(), limit).await.map_err(|e| {
-            refused(e, || {
-                ApiError::new(
-                    Reason::PayloadTooLarge,
-                    format!("a JSON body may have at most {limit} bytes"),
-                )
-            })
-        })?;
+        // How large it may be, the body knows itself.
+        let body = to_bytes(request.into_body(), usize::MAX)
+            .await
+            .map_err(|e| answered(failure(e, BodyClass::Json, state.config()), BodyClass::Json))?;
         parse(&body).map(Self)
     }
 }

@@ -11,12 +11,15 @@ mod json;
 mod named;
 mod path;
 mod query;
+mod request_id;
 mod sandbox;
 
 pub use body::FileBody;
 pub use caller::Caller;
+pub(crate) use creation::Claimed;
 pub use creation::Creation;
 pub use json::Json;
 pub use path::Path;
 pub use query::Query;
+pub use request_id::RequestId;
 pub use sandbox::SandboxRef;

@@ -1,23 +1,28 @@
 //! The gate before every route: it carries out the route's policy, in the one order there is.
+//!
+//! What is cheap comes first, and nothing of the body is read for somebody who is not known, asks
+//! too often or may not.
 
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
-use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
+use sandbox_engine::owners::{RateDecision, Scope};
 
+use super::drain::{Expects, Leftover};
+use super::{authenticate, body, deadline, idempotency, rate, span, streams};
 use crate::dialect::Dialect;
-use crate::error::{ApiError, Reason};
-use crate::extract::Caller;
-use crate::route::RoutePolicy;
+use crate::error::ApiError;
+use crate::route::{Deadline, RoutePolicy};
 use crate::state::AppState;
 
+/// A route's policy, and what it takes to carry it out.
 #[derive(Debug, Clone)]
-struct Gate {
-    state: AppState,
-    dialect: &'static Dialect,
-    policy: RoutePolicy,
+pub(crate) struct Gate {
+    pub(super) state: AppState,
+    pub(super) dialect: &'static Dialect,
+    pub(super) policy: RoutePolicy,
 }
 
 /// `handler` behind a gate that carries out `policy`.
@@ -35,37 +40,81 @@ pub(crate) fn before(
     handler.route_layer(from_fn_with_state(gate, pass))
 }
 
-async fn pass(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
-    tracing::trace!(dialect = gate.dialect.name, "at the gate");
-    match enter(&gate, &mut request).await {
-        Ok(()) => next.run(request).await,
-        Err(error) => error.into_response(),
-    }
-}
-
-async fn enter(gate: &Gate, request: &mut Request) -> Result<(), ApiError> {
-    request.extensions_mut().insert(gate.policy);
-    let Some(scope) = gate.policy.scope else {
-        return Ok(());
+async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let mut limit = None;
+    let admitted = match gate.policy.scope {
+        Some(scope) => gate.admit(scope, &mut parts, &mut limit).await,
+        None => Ok(()),
     };
-    let key = presented(request.headers()).ok_or_else(unauthorized)?;
-    let state = &gate.state;
-    let principal = state.owners().authenticate(key, state.now()).await?;
-    let principal = principal.ok_or_else(unauthorized)?;
-    principal.require(scope)?;
-    request.extensions_mut().insert(Caller::from(principal));
-    Ok(())
-}
-
-fn presented(headers: &HeaderMap) -> Option<&str> {
-    if let Some(value) = headers.get(AUTHORIZATION) {
-        let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
-        return scheme.eq_ignore_ascii_case("bearer").then(|| key.trim());
+    let mut response = match admitted {
+        Ok(()) => gate.enter(Request::from_parts(parts, body), next).await,
+        Err(error) => error.into_response(),
+    };
+    if let Some(limit) = limit {
+        rate::tell(&limit, &mut response);
     }
-    headers.get("x-api-key")?.to_str().ok()
+    response
 }
 
-fn unauthorized() -> ApiError {
-    let message = "no valid API key; pass one as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'";
-    ApiError::new(Reason::Unauthorized, message)
+impl Gate {
+    /// Lets in who is known, asks not too often and may.
+    async fn admit(
+        &self,
+        scope: Scope,
+        parts: &mut Parts,
+        limit: &mut Option<RateDecision>,
+    ) -> Result<(), ApiError> {
+        let caller = authenticate::caller(&self.state, parts).await?;
+        span::note_caller(&caller);
+        *limit = rate::count(&self.state, &caller);
+        rate::check(limit.as_ref())?;
+        caller.scopes().require(scope)?;
+        parts.extensions.insert(caller);
+        Ok(())
+    }
+
+    /// Puts the request's body in bounds, and sees to it that its sender gets the answer.
+    async fn enter(self, request: Request, next: Next) -> Response {
+        let config = self.state.config();
+        let class = self.policy.body;
+        let leftover = Leftover::default();
+        let expects = Expects::of(request.headers());
+        let length = body::check_length(class, request.headers(), config);
+        let request = request.map(|sent| body::bounded(class, leftover.watch(sent), config));
+        let most = body::limit(class, config);
+        let response = match length {
+            Ok(()) => self.repeat(request, next).await,
+            Err(error) => {
+                drop(request);
+                error.into_response()
+            }
+        };
+        if response.extensions().get::<ApiError>().is_some() {
+            leftover.drain(expects, most).await;
+        }
+        response
+    }
+
+    /// Carries the request out once, where it has an idempotency key.
+    async fn repeat(&self, request: Request, next: Next) -> Response {
+        match idempotency::key(request.headers(), self.policy.repeat) {
+            Err(error) => error.into_response(),
+            Ok(None) => self.answer(request, next).await,
+            Ok(Some(key)) => {
+                let work = idempotency::carry_out(self.clone(), key, request, next);
+                self.state.detached().run(work).await
+            }
+        }
+    }
+
+    /// The handler's answer, in time.
+    pub(super) async fn answer(&self, request: Request, next: Next) -> Response {
+        let answer = next.run(request);
+        let response = deadline::within(self.policy.deadline, self.state.config(), answer).await;
+        match self.policy.deadline {
+            Deadline::Stream => streams::until(self.state.shutdown(), response),
+            Deadline::Unary | Deadline::Long => response,
+        }
+    }
 }
