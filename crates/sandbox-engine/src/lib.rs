@@ -15,6 +15,7 @@ mod list;
 mod lock;
 mod once;
 mod owner;
+mod prepare;
 mod processes;
 mod provision;
 mod random;

@@ -33,4 +33,4 @@ pub use reservations::{Held, Reservation};
 pub use service::{NewKey, Owners, Principal};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteOwners;
-pub use store::{KeyHash, KeyRecord, MemoryOwners, Organisation, OwnersStore};
+pub use store::{KeyHash, KeyRecord, MemoryOwners, Organisation, OwnersStore, Revocation};

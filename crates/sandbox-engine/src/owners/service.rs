@@ -8,7 +8,7 @@ use sandbox_core::{Error, ErrorKind, Resources, Result, SandboxId, Timestamp};
 
 use super::key::{MAX_KEY_BYTES, hash};
 use super::reservations::Reservations;
-use super::store::{KeyHash, no_organisation, taken};
+use super::store::{KeyHash, Revocation, no_organisation, taken};
 use super::{
     ApiKey, Held, KeyId, KeyRecord, KeyShape, MonthUsage, Organisation, OrganisationId,
     OwnersStore, Quotas, RateDecision, RateLimiter, Reservation, Scope, Scopes,
@@ -28,6 +28,8 @@ pub struct NewKey {
     pub scopes: Scopes,
     /// What it looks like.
     pub shape: KeyShape,
+    /// From when on it is no key any more; `None`: not by itself.
+    pub expires_at: Option<Timestamp>,
 }
 
 impl Default for NewKey {
@@ -37,6 +39,7 @@ impl Default for NewKey {
             label: String::new(),
             scopes: Scopes::up_to(Scope::Write),
             shape: KeyShape::Native,
+            expires_at: None,
         }
     }
 }
@@ -50,6 +53,8 @@ pub struct Principal {
     pub key_id: KeyId,
     /// What it may do.
     pub scopes: Scopes,
+    /// When the key ends by itself.
+    pub expires_at: Option<Timestamp>,
     /// The organisation's quotas when it was looked up.
     pub quotas: Quotas,
 }
@@ -141,8 +146,8 @@ impl Owners {
     /// Makes a key. The [`ApiKey`] is the only copy there will ever be.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidSpec`] with field `label`, [`ErrorKind::NotFound`] with field
-    /// `organisation`.
+    /// [`ErrorKind::InvalidSpec`] with field `label`, or with field `expires_at` for a time that is
+    /// not to come; [`ErrorKind::NotFound`] with field `organisation`.
     pub async fn create_key(
         &self,
         organisation: &OrganisationId,
@@ -150,9 +155,7 @@ impl Owners {
         now: Timestamp,
     ) -> Result<(ApiKey, KeyRecord)> {
         let key = ApiKey::generate(new.shape)?;
-        let record = self
-            .add_key(organisation, &key, new.label, new.scopes, now)
-            .await?;
+        let record = self.add_key(organisation, &key, new, now).await?;
         Ok((key, record))
     }
 
@@ -170,10 +173,12 @@ impl Owners {
         scopes: Scopes,
         now: Timestamp,
     ) -> Result<KeyRecord> {
-        let added = self
-            .add_key(organisation, key, label.to_owned(), scopes, now)
-            .await;
-        match added {
+        let new = NewKey {
+            label: label.to_owned(),
+            scopes,
+            ..NewKey::default()
+        };
+        match self.add_key(organisation, key, new, now).await {
             Err(error) if error.kind() == ErrorKind::Conflict => {}
             other => return other,
         }
@@ -191,19 +196,23 @@ impl Owners {
         &self,
         organisation: &OrganisationId,
         key: &ApiKey,
-        label: String,
-        scopes: Scopes,
+        new: NewKey,
         now: Timestamp,
     ) -> Result<KeyRecord> {
-        check_text("label", &label, 0)?;
+        check_text("label", &new.label, 0)?;
+        if new.expires_at.is_some_and(|end| end <= now) {
+            let message = "must lie in the future";
+            return Err(Error::invalid("owners.create_key", "expires_at", message));
+        }
         let record = KeyRecord {
             id: KeyId::generate()?,
             organisation: organisation.clone(),
-            label,
+            label: new.label,
             hint: key.hint(),
-            scopes,
+            scopes: new.scopes,
             created_at: now,
             last_used_at: None,
+            expires_at: new.expires_at,
             revoked_at: None,
         };
         self.store.add_key(&record, &key.hash()).await?;
@@ -228,17 +237,28 @@ impl Owners {
         id: &KeyId,
         now: Timestamp,
     ) -> Result<()> {
-        match self.store.revoke_key(organisation, id, now).await? {
-            true => Ok(()),
-            false => {
-                let message = "the organisation has no such key";
-                Err(Error::new(ErrorKind::NotFound, "owners.revoke_key", message).with_field("key"))
-            }
-        }
+        let done = self.store.revoke_key(organisation, id, now, false);
+        revoked(done.await?)
     }
 
-    /// Who presents `key`; `None` when it is not a key, unknown or revoked, which of them is
-    /// nobody's business.
+    /// As [`revoke_key`](Self::revoke_key), for an organisation that manages its own keys: the last
+    /// one that works and may manage keys stays, as without it only the operator could make
+    /// another. Of two that are revoked at once, one stays.
+    ///
+    /// # Errors
+    /// As there, and [`ErrorKind::Conflict`] with field `key` for that last one.
+    pub async fn revoke_spare_key(
+        &self,
+        organisation: &OrganisationId,
+        id: &KeyId,
+        now: Timestamp,
+    ) -> Result<()> {
+        let done = self.store.revoke_key(organisation, id, now, true);
+        revoked(done.await?)
+    }
+
+    /// Who presents `key`; `None` when it is not a key, unknown, revoked or expired, which of them
+    /// is nobody's business.
     ///
     /// # Errors
     /// The store's.
@@ -250,7 +270,7 @@ impl Owners {
         let Some((record, organisation)) = self.store.find_key(&hash).await? else {
             return Ok(None);
         };
-        if record.revoked_at.is_some() {
+        if !record.works(now) {
             return Ok(None);
         }
         self.touch(&record.id, now).await;
@@ -258,6 +278,7 @@ impl Owners {
             organisation: organisation.id,
             key_id: record.id,
             scopes: record.scopes,
+            expires_at: record.expires_at,
             quotas: organisation.quotas,
         }))
     }
@@ -342,6 +363,19 @@ impl Owners {
         let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
         Some(rates.check(&principal.organisation, limit, now))
     }
+}
+
+/// What became of a request to revoke a key, as its caller is told.
+fn revoked(outcome: Revocation) -> Result<()> {
+    let (kind, message) = match outcome {
+        Revocation::Done => return Ok(()),
+        Revocation::LastAdmin => (
+            ErrorKind::Conflict,
+            "is the organisation's last key that may manage keys: make another one first",
+        ),
+        Revocation::NoSuchKey => (ErrorKind::NotFound, "the organisation has no such key"),
+    };
+    Err(Error::new(kind, "owners.revoke_key", message).with_field("key"))
 }
 
 fn check_organisation(organisation: &Organisation) -> Result<()> {

@@ -11,7 +11,7 @@ use sqlx::{Row, SqlitePool};
 use crate::store::SqliteStore;
 
 use super::store::{no_organisation, taken};
-use super::{KeyHash, KeyId, KeyRecord, Organisation, OrganisationId, OwnersStore};
+use super::{KeyHash, KeyId, KeyRecord, Organisation, OrganisationId, OwnersStore, Revocation};
 
 /// How long a change waits for another process's.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -126,6 +126,7 @@ fn read_key(row: &SqliteRow) -> Result<KeyRecord> {
     let scopes: &str = row.try_get("scopes").map_err(&failed)?;
     let organisation: String = row.try_get("organisation_id").map_err(&failed)?;
     let last_used_at: Option<i64> = row.try_get("last_used_at").map_err(&failed)?;
+    let expires_at: Option<i64> = row.try_get("expires_at").map_err(&failed)?;
     let revoked_at: Option<i64> = row.try_get("revoked_at").map_err(&failed)?;
     Ok(KeyRecord {
         id: KeyId::new(row.try_get::<String, _>("id").map_err(&failed)?)?,
@@ -135,6 +136,7 @@ fn read_key(row: &SqliteRow) -> Result<KeyRecord> {
         scopes: serde_json::from_str(scopes).map_err(|e| damaged(OPERATION, e))?,
         created_at: time(row.try_get("created_at").map_err(&failed)?),
         last_used_at: last_used_at.map(time),
+        expires_at: expires_at.map(time),
         revoked_at: revoked_at.map(time),
     })
 }
@@ -202,8 +204,9 @@ impl OwnersStore for SqliteOwners {
     async fn add_key(&self, key: &KeyRecord, hash: &KeyHash) -> Result<()> {
         // The check is part of the statement, so that it holds without foreign keys enforced.
         let done = sqlx::query(
-            "INSERT INTO owner_keys (id, organisation_id, hash, label, hint, scopes, created_at) \
-             SELECT ?, id, ?, ?, ?, ?, ? FROM owner_organisations WHERE id = ?",
+            "INSERT INTO owner_keys \
+             (id, organisation_id, hash, label, hint, scopes, created_at, expires_at) \
+             SELECT ?, id, ?, ?, ?, ?, ?, ? FROM owner_organisations WHERE id = ?",
         )
         .bind(key.id.as_str())
         .bind(hash.0.as_slice())
@@ -211,6 +214,7 @@ impl OwnersStore for SqliteOwners {
         .bind(&key.hint)
         .bind(to_json(&key.scopes)?)
         .bind(signed(key.created_at.as_millis()))
+        .bind(key.expires_at.map(|at| signed(at.as_millis())))
         .bind(key.organisation.as_str())
         .execute(&self.pool)
         .await
@@ -268,20 +272,51 @@ impl OwnersStore for SqliteOwners {
         organisation: &OrganisationId,
         id: &KeyId,
         at: Timestamp,
-    ) -> Result<bool> {
-        let done = sqlx::query(
-            "UPDATE owner_keys SET revoked_at = coalesce(revoked_at, ?) \
-             WHERE id = ? AND organisation_id = ?",
-        )
-        .bind(signed(at.as_millis()))
-        .bind(id.as_str())
-        .bind(organisation.as_str())
-        .execute(&self.pool)
-        .await
-        .map_err(database("owners.revoke_key"))?;
-        Ok(done.rows_affected() == 1)
+        keep_admin: bool,
+    ) -> Result<Revocation> {
+        const OPERATION: &str = "owners.revoke_key";
+        let done = sqlx::query(REVOKE)
+            .bind(id.as_str())
+            .bind(organisation.as_str())
+            .bind(signed(at.as_millis()))
+            .bind(keep_admin)
+            .execute(&self.pool)
+            .await
+            .map_err(database(OPERATION))?;
+        if done.rows_affected() == 1 {
+            return Ok(Revocation::Done);
+        }
+        let stays: Option<i64> =
+            sqlx::query_scalar("SELECT 1 FROM owner_keys WHERE id = ? AND organisation_id = ?")
+                .bind(id.as_str())
+                .bind(organisation.as_str())
+                .fetch_optional(&self.pool)
+                .await
+                .map_err(database(OPERATION))?;
+        Ok(match stays {
+            Some(_) => Revocation::LastAdmin,
+            None => Revocation::NoSuchKey,
+        })
     }
 }
+
+/// Revokes the key ?1 of ?2 at ?3, with ?4 only if another admin key that works is left. One
+/// statement, so that two who revoke each other's keys cannot both succeed.
+const REVOKE: &str = "
+UPDATE owner_keys SET revoked_at = coalesce(revoked_at, ?3)
+WHERE id = ?1 AND organisation_id = ?2 AND (
+    NOT ?4
+    OR revoked_at IS NOT NULL
+    OR coalesce(expires_at <= ?3, FALSE)
+    OR instr(scopes, '\"admin\"') = 0
+    OR EXISTS (
+        SELECT 1 FROM owner_keys AS other
+        WHERE other.organisation_id = ?2 AND other.id <> ?1
+            AND other.revoked_at IS NULL
+            AND coalesce(other.expires_at > ?3, TRUE)
+            AND instr(other.scopes, '\"admin\"') > 0
+    )
+)";
 
 #[cfg(test)]
 mod tests {

@@ -9,7 +9,7 @@ use sandbox_core::{Error, ErrorKind, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
-use super::{KeyId, OrganisationId, Quotas, Scopes};
+use super::{KeyId, OrganisationId, Quotas, Scope, Scopes};
 
 /// An organisation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,8 +59,28 @@ pub struct KeyRecord {
     pub created_at: Timestamp,
     /// When it was last used, to the minute.
     pub last_used_at: Option<Timestamp>,
+    /// From when on it is no key any more; `None`: not by itself.
+    pub expires_at: Option<Timestamp>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
+}
+
+impl KeyRecord {
+    /// Whether it is a key at `now`: neither revoked nor expired.
+    pub fn works(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
+    }
+}
+
+/// What became of a request to revoke a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revocation {
+    /// It is revoked, now or before.
+    Done,
+    /// It is the last of its organisation that works and may manage keys, and stays.
+    LastAdmin,
+    /// The organisation has no such key.
+    NoSuchKey,
 }
 
 /// Keeps organisations and keys. Every method is atomic: it happens whole or not at all.
@@ -97,14 +117,16 @@ pub trait OwnersStore: fmt::Debug + Send + Sync + 'static {
     /// Notes that a key was used.
     async fn touch_key(&self, id: &KeyId, at: Timestamp) -> Result<()>;
 
-    /// Revokes a key of `organisation`; one that is revoked keeps its time. `false` when it has no
-    /// such key.
+    /// Revokes a key of `organisation`; one that is revoked keeps its time. With `keep_admin` a key
+    /// that works at `at` and has the scope `admin` goes only if another such key stays: of two
+    /// that are revoked at once, one does.
     async fn revoke_key(
         &self,
         organisation: &OrganisationId,
         id: &KeyId,
         at: Timestamp,
-    ) -> Result<bool>;
+        keep_admin: bool,
+    ) -> Result<Revocation>;
 }
 
 /// Owners kept in memory: gone with the process.
@@ -226,14 +248,26 @@ impl OwnersStore for MemoryOwners {
         organisation: &OrganisationId,
         id: &KeyId,
         at: Timestamp,
-    ) -> Result<bool> {
+        keep_admin: bool,
+    ) -> Result<Revocation> {
         let mut tables = self.lock();
+        let is_admin = |key: &KeyRecord| key.works(at) && key.scopes.allows(Scope::Admin);
+        let admins = tables
+            .keys
+            .iter()
+            .filter(|key| key.organisation == *organisation && is_admin(key))
+            .count();
         let found = tables
             .keys
             .iter_mut()
             .find(|key| key.id == *id && key.organisation == *organisation);
-        let Some(key) = found else { return Ok(false) };
+        let Some(key) = found else {
+            return Ok(Revocation::NoSuchKey);
+        };
+        if keep_admin && is_admin(key) && admins == 1 {
+            return Ok(Revocation::LastAdmin);
+        }
         key.revoked_at.get_or_insert(at);
-        Ok(true)
+        Ok(Revocation::Done)
     }
 }

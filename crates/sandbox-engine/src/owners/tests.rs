@@ -89,6 +89,95 @@ async fn a_key_is_its_organisations_until_it_is_revoked() {
 }
 
 #[tokio::test]
+async fn a_key_ends_when_it_was_told_to() {
+    for store in stores().await {
+        let owners = Owners::new(store);
+        let org = organisation(&owners, Quotas::default()).await;
+        let later = |seconds| NOW.plus(std::time::Duration::from_secs(seconds));
+        let new = NewKey {
+            expires_at: Some(later(60)),
+            ..NewKey::default()
+        };
+        let (key, record) = owners.create_key(&org, new.clone(), NOW).await.unwrap();
+        assert_eq!(owners.keys(&org).await.unwrap(), [record]);
+        let known = owners.authenticate(key.expose(), later(59)).await.unwrap();
+        assert_eq!(known.unwrap().expires_at, Some(later(60)));
+        let known = owners.authenticate(key.expose(), later(60)).await.unwrap();
+        assert_eq!(known, None);
+
+        let refused = owners.create_key(&org, new, later(60)).await.unwrap_err();
+        assert_eq!(refused.field(), Some("expires_at"));
+    }
+}
+
+/// Makes a key and answers its id.
+async fn key_of(
+    owners: &Owners,
+    org: &OrganisationId,
+    scope: Scope,
+    expires_at: Option<Timestamp>,
+) -> KeyId {
+    let new = NewKey {
+        scopes: Scopes::up_to(scope),
+        expires_at,
+        ..NewKey::default()
+    };
+    owners.create_key(org, new, NOW).await.unwrap().1.id
+}
+
+#[tokio::test]
+async fn of_the_keys_that_may_manage_keys_one_that_works_stays() {
+    for store in stores().await {
+        let owners = Owners::new(store);
+        let org = organisation(&owners, Quotas::default()).await;
+        let other = organisation(&owners, Quotas::default()).await;
+        key_of(&owners, &other, Scope::Admin, None).await;
+        let later = NOW.plus(std::time::Duration::from_secs(60));
+        let first = key_of(&owners, &org, Scope::Admin, None).await;
+        let second = key_of(&owners, &org, Scope::Admin, None).await;
+        let writer = key_of(&owners, &org, Scope::Write, None).await;
+        let short = key_of(&owners, &org, Scope::Admin, Some(later)).await;
+        let revoke = async |id: &KeyId, at| owners.revoke_spare_key(&org, id, at).await;
+
+        revoke(&first, later).await.unwrap();
+        let refused = revoke(&second, later).await.unwrap_err();
+        assert_eq!(
+            (refused.kind(), refused.field()),
+            (ErrorKind::Conflict, Some("key"))
+        );
+        // One that was revoked, that ended or that may not manage keys can always go.
+        for id in [&first, &short, &writer] {
+            revoke(id, later).await.unwrap();
+        }
+        let third = key_of(&owners, &org, Scope::Admin, Some(later)).await;
+        revoke(&second, NOW).await.unwrap();
+        assert_eq!(
+            revoke(&third, NOW).await.unwrap_err().kind(),
+            ErrorKind::Conflict
+        );
+        owners.revoke_key(&org, &third, NOW).await.unwrap();
+
+        let foreign = owners.revoke_spare_key(&other, &second, NOW).await;
+        assert_eq!(foreign.unwrap_err().kind(), ErrorKind::NotFound);
+    }
+}
+
+#[tokio::test]
+async fn of_two_admin_keys_revoked_at_once_one_stays() {
+    for store in stores().await {
+        let owners = Owners::new(store);
+        let org = organisation(&owners, Quotas::default()).await;
+        let first = key_of(&owners, &org, Scope::Admin, None).await;
+        let second = key_of(&owners, &org, Scope::Admin, None).await;
+        let both = futures_util::join!(
+            owners.revoke_spare_key(&org, &first, NOW),
+            owners.revoke_spare_key(&org, &second, NOW),
+        );
+        assert_ne!(both.0.is_ok(), both.1.is_ok(), "{both:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_a_key_authenticates_nobody() {
     for store in stores().await {
         let owners = Owners::new(store);

@@ -24,6 +24,10 @@ const MIGRATIONS: &[Migration] = &[
         "0005_reserved_sandboxes",
         include_str!("migrations/0005_reserved_sandboxes.sql"),
     ),
+    (
+        "0007_key_expiry",
+        include_str!("migrations/0007_key_expiry.sql"),
+    ),
 ];
 
 /// Applies what is missing, all of it or nothing.
