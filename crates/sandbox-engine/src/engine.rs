@@ -27,7 +27,7 @@ use crate::request::CreateRequest;
 use crate::resolve::Resolved;
 use crate::slot::Slot;
 use crate::snapshots::check_source;
-use crate::store::{Store, StoredSandbox};
+use crate::store::{Store, StoredSandbox, StoredStart};
 use crate::templates::Templates;
 
 /// Drives sandboxes over one or several runtimes. Cheap to clone; all clones are the same engine.
@@ -141,6 +141,7 @@ impl Engine {
             spec: Arc::new(spec),
             lifecycle,
             accounted_ms: 0,
+            start: start.map(StoredStart::new),
         };
         let (inbox, messages) = mpsc::unbounded_channel();
         let entry = Arc::new(Entry::new(NewEntry {
@@ -155,7 +156,6 @@ impl Engine {
         }
         let beginning = Beginning::New {
             actions,
-            start,
             goal,
             reply,
         };

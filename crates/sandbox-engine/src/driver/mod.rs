@@ -17,6 +17,7 @@
 mod message;
 mod month;
 mod run;
+mod start;
 mod step;
 mod waiters;
 mod work;

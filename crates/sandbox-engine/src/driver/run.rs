@@ -8,7 +8,7 @@ use sandbox_core::egress::EgressRules;
 use sandbox_core::lifecycle::{
     Action, ActionKind, Input, Lifecycle, Mode, Observation, Request, State,
 };
-use sandbox_core::{Command, Error, ErrorKind, Pid, RecoveredState, Result, Sandbox, Timestamp};
+use sandbox_core::{Error, ErrorKind, Pid, RecoveredState, Result, Sandbox, Timestamp};
 use tokio::sync::mpsc;
 
 use super::message::Reply;
@@ -19,14 +19,13 @@ use crate::clock::Clock;
 use crate::core::Core;
 use crate::entry::Entry;
 use crate::events::EventKind;
-use crate::store::StoredSandbox;
+use crate::store::{StoredSandbox, StoredStart};
 
 /// What a driver starts with.
 pub(crate) enum Beginning {
     /// A sandbox that was just asked for.
     New {
         actions: Vec<Action>,
-        start: Option<Command>,
         goal: Option<Goal>,
         reply: Reply,
     },
@@ -48,8 +47,8 @@ pub(crate) struct Driver {
     pub(super) matched: bool,
     pub(super) holds_share: bool,
     pub(super) stopping: bool,
-    /// What to start once the sandbox is made.
-    pub(super) start: Option<Command>,
+    /// What to start once the sandbox is made, until it is started.
+    pub(super) start: Option<StoredStart>,
     pub(super) work: Option<Working>,
     pub(super) queue: VecDeque<Job>,
     pub(super) waiters: Vec<Waiter>,
@@ -83,7 +82,7 @@ impl Driver {
             matched: is_new,
             holds_share: stored.lifecycle.holds_resources(),
             stopping: false,
-            start: None,
+            start: stored.start,
             work: None,
             queue: VecDeque::new(),
             waiters: Vec::new(),
@@ -135,14 +134,12 @@ impl Driver {
     async fn begin(&mut self, beginning: Beginning) -> bool {
         let Beginning::New {
             actions,
-            start,
             goal,
             reply,
         } = beginning
         else {
             return true;
         };
-        self.start = start;
         let created = EventKind::Created {
             template: self.entry.spec.template().cloned(),
         };
@@ -294,10 +291,8 @@ impl Driver {
         self.entry.set_sandbox(sandbox);
         self.available = true;
         self.matched = true;
-        self.note(seen.into()).await;
-        self.note(Input::Tick).await;
-        if self.life.state() == State::Running {
-            self.take_processes_over();
+        if let Some(seen) = self.judge(seen) {
+            self.found(seen).await;
         }
         if !self.egress_applied {
             self.queue

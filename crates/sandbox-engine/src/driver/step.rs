@@ -160,6 +160,7 @@ impl Driver {
             egress_applied: self.egress_applied,
             lifecycle,
             accounted_ms: self.accounted_ms,
+            start: self.start.clone(),
         }
     }
 

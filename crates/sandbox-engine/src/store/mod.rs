@@ -17,7 +17,7 @@ use sandbox_core::{Error, ErrorKind, Result, RuntimeName, SandboxId, SnapshotId,
 use tokio::sync::watch;
 
 pub use memory::MemoryStore;
-pub use row::{StoredProcess, StoredSandbox};
+pub use row::{StoredProcess, StoredSandbox, StoredStart};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteStore, Synchronous};
 

@@ -10,7 +10,8 @@ use sandbox_core::{
 };
 
 use super::{
-    Change, DestroyedQuery, EventQuery, MemoryStore, Retention, Store, StoredProcess, StoredSandbox,
+    Change, DestroyedQuery, EventQuery, MemoryStore, Retention, Store, StoredProcess,
+    StoredSandbox, StoredStart,
 };
 use crate::events::{EventKind, NewEvent};
 use crate::owners::Month;
@@ -41,6 +42,7 @@ fn sandbox(seq: u64, of: &str) -> StoredSandbox {
         egress_applied: false,
         lifecycle,
         accounted_ms: 17,
+        start: Some(StoredStart::new(Command::shell("serve"))),
     }
 }
 

@@ -13,5 +13,6 @@ mod processes;
 mod recovery;
 mod requests;
 mod snapshots;
+mod starts;
 mod support;
 mod usage;

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicUsize;
 
 use bytes::Bytes;
 use sandbox_core::lifecycle::State;
-use sandbox_core::{Error, ErrorKind, Result, SandboxId};
+use sandbox_core::{Command, Error, ErrorKind, Result, SandboxExt, SandboxId};
 use sandbox_engine::idempotency::{
     Answer, BodyHash, Claim, Effect, Idempotency, IdempotencyKey, IdempotencyLimits, Kept,
     MemoryIdempotency, Request,
@@ -44,10 +44,9 @@ async fn create(engine: &Engine, keys: &Idempotency) -> Result<String> {
         Claim::Run(guard) => guard,
         Claim::Answered(answer) => return Ok(String::from_utf8(answer.body.to_vec()).unwrap()),
     };
-    match engine
-        .create_once(&mut guard, request(ephemeral(600)))
-        .await
-    {
+    let mut wanted = request(ephemeral(600));
+    wanted.start = Some(Command::shell("echo x >> /tmp/starts; sleep 100000"));
+    match engine.create_once(&mut guard, wanted).await {
         Ok(record) => {
             guard.finish(answer(record.id().as_str())).await?;
             Ok(record.id().to_string())
@@ -134,11 +133,27 @@ impl Scene {
             let living: Vec<_> = page.sandboxes.iter().map(|one| one.id().as_str()).collect();
             assert_eq!(living, [id.as_str()], "{what}");
             assert_eq!(page.sandboxes[0].state(), State::Running, "{what}");
+            let id = SandboxId::new(id).unwrap();
             let exist: Vec<_> = self.daemon.sandboxes().into_keys().collect();
-            assert_eq!(exist, [SandboxId::new(id).unwrap()], "{what}");
+            assert_eq!(exist, [id.clone()], "{what}");
+            assert_eq!(starts(&engine, &id).await, "x\n", "{what}");
             engine.shutdown().await;
         });
     }
+}
+
+/// A line for each time that its command was started.
+async fn starts(engine: &Engine, id: &SandboxId) -> String {
+    let sandbox = engine.sandbox(id).unwrap();
+    for _ in 0..1_000 {
+        let output = sandbox.exec(Command::shell("cat /tmp/starts")).await;
+        let text = output.unwrap().stdout_lossy().to_string();
+        if !text.is_empty() {
+            return text;
+        }
+        tokio::task::yield_now().await;
+    }
+    String::new()
 }
 
 fn death(nth: usize, when: When) -> (Death, Arc<Notify>) {
@@ -166,19 +181,21 @@ fn a_death_at_any_write_leaves_one_sandbox_however_often_it_is_asked_for() {
             }
             deaths += 1;
         }
-        // The claim, the sandbox, that it runs, the answer.
-        assert!(deaths >= 4, "only {deaths} writes were tried");
+        // The claim, the sandbox, its command twice, that it runs, the answer.
+        assert!(deaths >= 6, "only {deaths} writes were tried");
     }
 }
 
 #[test]
-fn a_death_while_the_runtime_makes_it_leaves_one_sandbox() {
-    for when in [When::Before, When::After] {
-        let scene = Scene::new();
-        let faults = scene.daemon.faults().clone();
-        faults.inject(Fault::hang(Call::Create, when));
-        assert!(scene.send_and_die(None, async move { faults.wait_for_hanging(1).await }));
-        scene.check(&format!("{when:?} create"));
+fn a_death_while_the_runtime_makes_it_leaves_one_sandbox_that_started_its_command_once() {
+    for call in [Call::Create, Call::Spawn] {
+        for when in [When::Before, When::After] {
+            let scene = Scene::new();
+            let faults = scene.daemon.faults().clone();
+            faults.inject(Fault::hang(call, when));
+            assert!(scene.send_and_die(None, async move { faults.wait_for_hanging(1).await }));
+            scene.check(&format!("{when:?} {call}"));
+        }
     }
 }
 

@@ -25,6 +25,10 @@ const MIGRATIONS: &[Migration] = &[
         include_str!("migrations/0005_reserved_sandboxes.sql"),
     ),
     (
+        "0006_start_commands",
+        include_str!("migrations/0006_start_commands.sql"),
+    ),
+    (
         "0007_key_expiry",
         include_str!("migrations/0007_key_expiry.sql"),
     ),

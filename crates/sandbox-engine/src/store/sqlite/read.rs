@@ -48,6 +48,10 @@ fn sandbox(row: &SqliteRow) -> Result<StoredSandbox> {
         egress_applied: column(row, "egress_applied")?,
         lifecycle: json(row, "lifecycle")?,
         accounted_ms: unsigned(column(row, "accounted_ms")?),
+        start: match column::<Option<&str>>(row, "start")? {
+            Some(_) => Some(json(row, "start")?),
+            None => None,
+        },
     })
 }
 

@@ -72,7 +72,7 @@ async fn save(connection: &mut SqliteConnection, change: &Change) -> Result<()> 
 async fn update(connection: &mut SqliteConnection, sandbox: &StoredSandbox) -> Result<u64> {
     let update = sqlx::query(
         "UPDATE sandboxes SET state = ?, destroyed_at = ?, egress = ?, egress_applied = ?,
-         lifecycle = ?, accounted_ms = ? WHERE seq = ?",
+         lifecycle = ?, accounted_ms = ?, start = ? WHERE seq = ?",
     )
     .bind(sandbox.lifecycle.state().as_str())
     .bind(sandbox.destroyed_at().map(|at| int(at.as_millis())))
@@ -80,6 +80,7 @@ async fn update(connection: &mut SqliteConnection, sandbox: &StoredSandbox) -> R
     .bind(sandbox.egress_applied)
     .bind(json(&sandbox.lifecycle)?)
     .bind(int(sandbox.accounted_ms))
+    .bind(start(sandbox)?)
     .bind(int(sandbox.seq));
     run(connection, update).await
 }
@@ -87,7 +88,8 @@ async fn update(connection: &mut SqliteConnection, sandbox: &StoredSandbox) -> R
 async fn insert(connection: &mut SqliteConnection, sandbox: &StoredSandbox) -> Result<u64> {
     let insert = sqlx::query(
         "INSERT INTO sandboxes (seq, id, owner, runtime, state, destroyed_at, spec, egress,
-         egress_applied, lifecycle, accounted_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         egress_applied, lifecycle, accounted_ms, start)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(int(sandbox.seq))
     .bind(sandbox.id().as_str())
@@ -99,8 +101,13 @@ async fn insert(connection: &mut SqliteConnection, sandbox: &StoredSandbox) -> R
     .bind(json(&sandbox.egress)?)
     .bind(sandbox.egress_applied)
     .bind(json(&sandbox.lifecycle)?)
-    .bind(int(sandbox.accounted_ms));
+    .bind(int(sandbox.accounted_ms))
+    .bind(start(sandbox)?);
     run(connection, insert).await
+}
+
+fn start(sandbox: &StoredSandbox) -> Result<Option<String>> {
+    sandbox.start.as_ref().map(json).transpose()
 }
 
 pub(super) async fn events(connection: &mut SqliteConnection, events: &[Event]) -> Result<()> {
