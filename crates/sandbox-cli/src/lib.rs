@@ -8,6 +8,7 @@ mod local;
 mod maker;
 mod output;
 mod process;
+mod serve;
 mod transfer;
 
 pub use app::main;
