@@ -24,7 +24,10 @@ pub const MAX_EXEC_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 /// What to run: a line for the sandbox's shell, or a program and its arguments.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "must be a line for the shell, or a list of a program and its arguments"
+)]
 pub enum CommandLine {
     /// A line for `/bin/sh -c`.
     Shell(String),

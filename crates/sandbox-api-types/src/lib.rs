@@ -7,6 +7,7 @@ mod error;
 mod event;
 mod exec;
 mod file;
+mod file_headers;
 mod key;
 mod organization;
 mod output;
@@ -38,20 +39,23 @@ pub use file::{
     DeleteQuery, DirectoryCreated, FileInfo, FileKind, FileLink, FileList, FileMode, FileQuery,
     LinkTarget, MakeDirectory, Rename, WriteQuery,
 };
+pub use file_headers::FILE_SIZE;
 pub use key::{ApiKey, ApiKeyList, CreateApiKey, CreatedApiKey, Scope};
 pub use organization::{Organization, OrganizationUsage, Quotas, Usage, UsageQuery};
-pub use output::{Gap, OutputChunk, OutputEvent, OutputExit, OutputQuery, OutputStart};
+pub use output::{
+    AttachQuery, Gap, OutputChunk, OutputEvent, OutputExit, OutputQuery, OutputStart,
+};
 pub use prepare::{Prepare, PrepareDone, PrepareEvent, Progress};
 pub use process::{
-    Process, ProcessList, ProcessRef, ProcessStatus, PtySize, Resize, SendSignal, StartProcess,
-    StdinQuery, SystemProcess, SystemProcessList, WaitQuery,
+    AttachQuery, Process, ProcessList, ProcessRef, ProcessStatus, PtySize, Resize, SendSignal,
+    StartProcess, StdinQuery, SystemProcess, SystemProcessList, WaitQuery,
 };
 pub use runtime::{
     Capabilities, EgressCapabilities, Health, LimitCapabilities, Runtime, RuntimeList,
 };
 pub use sandbox::{
-    CreateSandbox, ListSandboxes, OnTimeout, Resources, ResourcesRequest, Sandbox, SandboxFailure,
-    SandboxList, SandboxMode, SandboxStatus, SandboxView, TimeoutRequest,
+    CreateSandbox, Environment, ListSandboxes, OnTimeout, Resources, ResourcesRequest, Sandbox,
+    SandboxFailure, SandboxList, SandboxMode, SandboxStatus, SandboxView, TimeoutRequest,
 };
 pub use signal::SignalName;
 pub use snapshot::{Snapshot, SnapshotList};

@@ -38,6 +38,17 @@ impl Default for OutputQuery {
     }
 }
 
+/// From where to attach to the output of a process.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
+#[serde(deny_unknown_fields)]
+pub struct AttachQuery {
+    /// The number of the first chunk wanted; 0 for all that is kept. Default: 0.
+    #[serde(default)]
+    pub from: u64,
+}
+
 /// What happens to a process, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OutputEvent {

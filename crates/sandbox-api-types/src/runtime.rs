@@ -3,7 +3,7 @@
 use sandbox_core::RuntimeName;
 use serde::{Deserialize, Serialize};
 
-use crate::{ErrorDetail, text};
+use crate::text;
 
 /// The runtimes of a server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,37 +27,21 @@ pub struct Runtime {
     pub available: bool,
     /// What it can do.
     pub capabilities: Capabilities,
-    /// What its backend is, where that answered.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub health: Option<Health>,
-    /// Why it did not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<ErrorDetail>,
+    /// How its backend fares now.
+    pub health: Health,
 }
 
-/// A backend that answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// How a runtime's backend fares. What it is and why it fails are the operator's business.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Health {
-    /// The backend and its version, for a person.
-    pub version: String,
-    /// What works less well than it could, and what to do about it, a line each.
-    #[serde(default)]
-    pub notes: Vec<String>,
-}
-
-impl From<sandbox_core::Health> for Health {
-    fn from(health: sandbox_core::Health) -> Self {
-        let sandbox_core::Health { version, notes } = health;
-        Self { version, notes }
-    }
-}
-
-impl From<Health> for sandbox_core::Health {
-    fn from(health: Health) -> Self {
-        let Health { version, notes } = health;
-        Self { version, notes }
-    }
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    /// It answers.
+    Ok,
+    /// It cannot be reached, or says that something is wrong.
+    Failing,
+    /// It did not answer in time.
+    Unanswered,
 }
 
 /// Makes a shape of flags and limits that mirrors one of the core, where absent means "cannot".

@@ -105,6 +105,22 @@ pub struct Sandbox {
     pub available: bool,
 }
 
+/// The environment variables of every command of a sandbox. Only who may run commands in it, and so
+/// could print them, is shown them.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Environment {
+    /// The variables, the template's included.
+    pub env: BTreeMap<String, String>,
+}
+
+/// Names alone: values may be secrets.
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.env.keys()).finish()
+    }
+}
+
 /// What a [`Sandbox`] is made of.
 #[derive(Debug, Clone, Copy)]
 pub struct SandboxView<'a> {
@@ -172,6 +188,14 @@ impl Sandbox {
     /// `Internal` when it has not exactly one of image and snapshot, or a value that no sandbox can
     /// have.
     pub fn to_spec(&self) -> Result<SandboxSpec> {
+        self.to_spec_with(BTreeMap::new())
+    }
+
+    /// As [`to_spec`](Self::to_spec), with these environment variables.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn to_spec_with(&self, env: BTreeMap<String, String>) -> Result<SandboxSpec> {
         let broken = |e: Error| {
             let message = "the description of a sandbox makes no sense";
             Error::new(ErrorKind::Internal, "sandbox.decode", message).with_source(e)
@@ -184,6 +208,7 @@ impl Sandbox {
         let egress = self.egress.clone().into_core().map_err(broken)?;
         let mut spec = SandboxSpec::builder(self.id.clone(), source)
             .resources((&self.resources).into())
+            .envs(env)
             .metadatas(self.metadata.clone())
             .egress(egress)
             .lifecycle(self.policy().map_err(broken)?);

@@ -7,10 +7,10 @@ use std::fmt::Debug;
 use proptest::prelude::*;
 use sandbox_api_types::{
     Capabilities, ClientMessage, CreateSandbox, DestinationBody, EgressPolicy, ErrorBody,
-    ErrorDetail, ExecRequest, ExitStatus, FileEvent, FileInfo, FileQuery, Gap, Health,
-    ListSandboxes, MakeDirectory, OutputChunk, OutputEvent, OutputExit, OutputFrame, OutputStream,
-    Prepare, ProcessRef, Progress, SandboxStatus, ServerMessage, SignalName, SseEvent,
-    StartProcess, Stats, SystemProcess, WatchEvent, WriteQuery,
+    ErrorDetail, ExecRequest, ExitStatus, FileEvent, FileInfo, FileQuery, Gap, ListSandboxes,
+    MakeDirectory, OutputChunk, OutputEvent, OutputExit, OutputFrame, OutputStream, Prepare,
+    ProcessRef, Progress, SandboxStatus, ServerMessage, SignalName, SseEvent, StartProcess, Stats,
+    SystemProcess, WatchEvent, WriteQuery,
 };
 use sandbox_core::egress::EgressRules;
 use sandbox_core::lifecycle::State;
@@ -44,6 +44,22 @@ proptest! {
     }
 
     #[test]
+    fn file_attributes_beside_the_content(info in values::file_info()) {
+        let mut there = FileInfo::from(info);
+        there.link = None;
+        there.kind = sandbox_api_types::FileKind::File;
+        let ascii = |name: &String| !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic());
+        there.owner = there.owner.filter(ascii);
+        there.group = there.group.filter(ascii);
+        let headers = there.to_headers();
+        for (_, value) in &headers {
+            prop_assert!(value.bytes().all(|b| b.is_ascii_graphic()), "{value:?}");
+        }
+        let get = |name| headers.iter().find(|(n, _)| *n == name).map(|(_, v)| v.as_str());
+        same(FileInfo::from_headers(there.path.clone(), get).unwrap(), there)?;
+    }
+
+    #[test]
     fn file_events(event in values::file_event()) {
         let there = WatchEvent::Change(FileEvent::from(event.clone()));
         let WatchEvent::Change(back) = sse(&there) else { panic!("another event") };
@@ -65,12 +81,6 @@ proptest! {
     fn capabilities(capabilities in values::capabilities()) {
         let back = wire(&Capabilities::from(capabilities.clone()));
         same(sandbox_core::Capabilities::from(back), capabilities)?;
-    }
-
-    #[test]
-    fn health(version in ".*", notes in prop::collection::vec(".*", 0..3)) {
-        let health = sandbox_core::Health { version, notes };
-        same(sandbox_core::Health::from(wire(&Health::from(health.clone()))), health)?;
     }
 
     #[test]
@@ -155,6 +165,8 @@ proptest! {
         let shown = sandbox.to_spec().unwrap();
         let without_env = values::without_env(&spec);
         same(shown.to_builder().lifecycle(spec.lifecycle().clone()).build().unwrap(), without_env)?;
+        let whole = sandbox.to_spec_with(spec.env().clone()).unwrap();
+        same(whole.env(), spec.env())?;
     }
 
     #[test]

@@ -81,7 +81,10 @@ impl FromStr for SandboxStatus {
     fn from_str(text: &str) -> Result<Self> {
         let known = Self::ALL.into_iter().find(|one| one.as_str() == text);
         known.ok_or_else(|| {
-            let message = "must be creating, running, suspended, destroyed or failed";
+            let shown: String = text.chars().take(40).collect();
+            let message = format!(
+                "{shown:?} is no status: it must be creating, running, suspended, destroyed or failed"
+            );
             Error::invalid("status.parse", "status", message)
         })
     }
