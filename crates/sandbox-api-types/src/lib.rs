@@ -47,8 +47,8 @@ pub use output::{
 };
 pub use prepare::{Prepare, PrepareDone, PrepareEvent, Progress};
 pub use process::{
-    AttachQuery, Process, ProcessList, ProcessRef, ProcessStatus, PtySize, Resize, SendSignal,
-    StartProcess, StdinQuery, SystemProcess, SystemProcessList, WaitQuery,
+    Process, ProcessList, ProcessRef, ProcessStatus, PtySize, Resize, SendSignal, StartProcess,
+    StdinQuery, SystemProcess, SystemProcessList, WaitQuery,
 };
 pub use runtime::{
     Capabilities, EgressCapabilities, Health, LimitCapabilities, Runtime, RuntimeList,

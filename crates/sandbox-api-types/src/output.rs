@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::duration::millis;
 use crate::exec::decode_base64;
 use crate::sse::sse_events;
-use crate::text::on;
+use crate::text::{is_false, on};
 use crate::{ErrorBody, ExitStatus, OutputStream, Process};
 
 /// From where, and how far, to read the output of a process.
@@ -38,7 +38,7 @@ impl Default for OutputQuery {
     }
 }
 
-/// From where to attach to the output of a process.
+/// How to attach to a process.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
 #[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
@@ -47,6 +47,10 @@ pub struct AttachQuery {
     /// The number of the first chunk wanted; 0 for all that is kept. Default: 0.
     #[serde(default)]
     pub from: u64,
+    /// Whether the process waits for this reader when it writes faster than that reads, as it would
+    /// for a pipe. Otherwise it goes on, and what no longer fits is a gap. Default: false.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub paced: bool,
 }
 
 /// What happens to a process, in order.

@@ -266,21 +266,6 @@ impl FromStr for ProcessRef {
     }
 }
 
-/// How to attach to a process.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
-#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
-#[serde(deny_unknown_fields)]
-pub struct AttachQuery {
-    /// The number of the first chunk wanted; 0 for all that is kept. Default: 0.
-    #[serde(default)]
-    pub from: u64,
-    /// Whether the process waits for this reader when it writes faster than that reads, as it would
-    /// for a pipe. Otherwise it goes on, and what no longer fits is a gap. Default: false.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub paced: bool,
-}
-
 /// What becomes of standard input after the bytes of a request.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
