@@ -9,6 +9,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteRow};
 use sqlx::{Row, SqlitePool};
 
 use crate::store::SqliteStore;
+use crate::store::sqlite::error::{failed, not_understood};
 
 use super::store::{no_organisation, taken};
 use super::{KeyHash, KeyId, KeyRecord, Organisation, OrganisationId, OwnersStore, Revocation};
@@ -66,26 +67,6 @@ impl SqliteOwners {
     }
 }
 
-/// What a failing statement means to the caller.
-fn database(operation: &'static str) -> impl Fn(sqlx::Error) -> Error {
-    move |error| {
-        let kind = match &error {
-            sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) => ErrorKind::Unavailable,
-            _ => ErrorKind::Internal,
-        };
-        Error::new(kind, operation, "the database refused").with_source(error)
-    }
-}
-
-/// A row that does not say what this crate wrote into it.
-fn damaged(
-    operation: &'static str,
-    source: impl std::error::Error + Send + Sync + 'static,
-) -> Error {
-    let message = "the database holds a value that this version does not understand";
-    Error::new(ErrorKind::Internal, operation, message).with_source(source)
-}
-
 /// SQLite's integers are signed; times beyond 2^63 stay there.
 fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
@@ -101,14 +82,14 @@ fn time(millis: i64) -> Timestamp {
 
 fn read_organisation(row: &SqliteRow, prefix: [&str; 4]) -> Result<Organisation> {
     const OPERATION: &str = "owners.read_organisation";
-    let failed = database(OPERATION);
+    let failed = |e| failed(OPERATION, e);
     let [id, name, created_at, quotas] = prefix;
     let quotas: &str = row.try_get(quotas).map_err(&failed)?;
     Ok(Organisation {
         id: OrganisationId::new(row.try_get::<String, _>(id).map_err(&failed)?)?,
         name: row.try_get(name).map_err(&failed)?,
         created_at: time(row.try_get(created_at).map_err(&failed)?),
-        quotas: serde_json::from_str(quotas).map_err(|e| damaged(OPERATION, e))?,
+        quotas: serde_json::from_str(quotas).map_err(|e| not_understood(OPERATION, e))?,
     })
 }
 
@@ -122,7 +103,7 @@ const JOINED: [&str; 4] = [
 
 fn read_key(row: &SqliteRow) -> Result<KeyRecord> {
     const OPERATION: &str = "owners.read_key";
-    let failed = database(OPERATION);
+    let failed = |e| failed(OPERATION, e);
     let scopes: &str = row.try_get("scopes").map_err(&failed)?;
     let organisation: String = row.try_get("organisation_id").map_err(&failed)?;
     let last_used_at: Option<i64> = row.try_get("last_used_at").map_err(&failed)?;
@@ -133,7 +114,7 @@ fn read_key(row: &SqliteRow) -> Result<KeyRecord> {
         organisation: OrganisationId::new(organisation)?,
         label: row.try_get("label").map_err(&failed)?,
         hint: row.try_get("hint").map_err(&failed)?,
-        scopes: serde_json::from_str(scopes).map_err(|e| damaged(OPERATION, e))?,
+        scopes: serde_json::from_str(scopes).map_err(|e| not_understood(OPERATION, e))?,
         created_at: time(row.try_get("created_at").map_err(&failed)?),
         last_used_at: last_used_at.map(time),
         expires_at: expires_at.map(time),
@@ -142,7 +123,7 @@ fn read_key(row: &SqliteRow) -> Result<KeyRecord> {
 }
 
 fn to_json(value: &impl serde::Serialize) -> Result<String> {
-    serde_json::to_string(value).map_err(|e| damaged("owners.write", e))
+    serde_json::to_string(value).map_err(|e| not_understood("owners.write", e))
 }
 
 /// A unique or foreign key that was violated, as what it means.
@@ -150,7 +131,7 @@ fn violated(error: sqlx::Error, unique: &'static str) -> Error {
     match error.as_database_error() {
         Some(cause) if cause.is_unique_violation() => taken(unique),
         Some(cause) if cause.is_foreign_key_violation() => no_organisation(),
-        Some(_) | None => database("owners.add")(error),
+        Some(_) | None => failed("owners.add", error),
     }
 }
 
@@ -177,7 +158,7 @@ impl OwnersStore for SqliteOwners {
             .bind(organisation.id.as_str())
             .execute(&self.pool)
             .await
-            .map_err(database("owners.update_organisation"))?;
+            .map_err(|e| failed("owners.update_organisation", e))?;
         Ok(done.rows_affected() == 1)
     }
 
@@ -186,7 +167,7 @@ impl OwnersStore for SqliteOwners {
             .bind(id.as_str())
             .fetch_optional(&self.pool)
             .await
-            .map_err(database("owners.organisation"))?;
+            .map_err(|e| failed("owners.organisation", e))?;
         row.map(|row| read_organisation(&row, ORGANISATION))
             .transpose()
     }
@@ -195,7 +176,7 @@ impl OwnersStore for SqliteOwners {
         let rows = sqlx::query("SELECT * FROM owner_organisations ORDER BY rowid")
             .fetch_all(&self.pool)
             .await
-            .map_err(database("owners.organisations"))?;
+            .map_err(|e| failed("owners.organisations", e))?;
         rows.iter()
             .map(|row| read_organisation(row, ORGANISATION))
             .collect()
@@ -236,10 +217,10 @@ impl OwnersStore for SqliteOwners {
         .bind(hash.0.as_slice())
         .fetch_optional(&self.pool)
         .await
-        .map_err(database(OPERATION))?;
+        .map_err(|e| failed(OPERATION, e))?;
         let Some(row) = row else { return Ok(None) };
-        let stored: &[u8] = row.try_get("hash").map_err(database(OPERATION))?;
-        let stored = <[u8; 32]>::try_from(stored).map_err(|e| damaged(OPERATION, e))?;
+        let stored: &[u8] = row.try_get("hash").map_err(|e| failed(OPERATION, e))?;
+        let stored = <[u8; 32]>::try_from(stored).map_err(|e| not_understood(OPERATION, e))?;
         if KeyHash(stored) != *hash {
             return Ok(None);
         }
@@ -251,7 +232,7 @@ impl OwnersStore for SqliteOwners {
             .bind(organisation.as_str())
             .fetch_all(&self.pool)
             .await
-            .map_err(database("owners.keys"))?;
+            .map_err(|e| failed("owners.keys", e))?;
         rows.iter().map(read_key).collect()
     }
 
@@ -263,7 +244,7 @@ impl OwnersStore for SqliteOwners {
         .bind(id.as_str())
         .execute(&self.pool)
         .await
-        .map_err(database("owners.touch_key"))?;
+        .map_err(|e| failed("owners.touch_key", e))?;
         Ok(())
     }
 
@@ -282,7 +263,7 @@ impl OwnersStore for SqliteOwners {
             .bind(keep_admin)
             .execute(&self.pool)
             .await
-            .map_err(database(OPERATION))?;
+            .map_err(|e| failed(OPERATION, e))?;
         if done.rows_affected() == 1 {
             return Ok(Revocation::Done);
         }
@@ -292,7 +273,7 @@ impl OwnersStore for SqliteOwners {
                 .bind(organisation.as_str())
                 .fetch_optional(&self.pool)
                 .await
-                .map_err(database(OPERATION))?;
+                .map_err(|e| failed(OPERATION, e))?;
         Ok(match stays {
             Some(_) => Revocation::LastAdmin,
             None => Revocation::NoSuchKey,

@@ -407,7 +407,7 @@ mod sqlite {
         let error = SqliteStore::open(&garbage, Synchronous::Process)
             .await
             .unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert_eq!(error.kind(), ErrorKind::Internal);
     }
 
     #[tokio::test]

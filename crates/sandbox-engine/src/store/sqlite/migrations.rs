@@ -3,7 +3,7 @@
 use sandbox_core::{Error, ErrorKind, Result};
 use sqlx::{Connection, SqliteConnection};
 
-use super::failed;
+use super::error::failed;
 
 /// A step of the schema: its name, which never changes, and what it does.
 type Migration = (&'static str, &'static str);

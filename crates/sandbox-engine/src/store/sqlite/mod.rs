@@ -1,5 +1,6 @@
 //! The store in a SQLite file.
 
+pub(crate) mod error;
 pub(crate) mod migrations;
 mod read;
 mod snapshots;
@@ -20,6 +21,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, SqliteConnection};
 use tokio::sync::watch;
 
+use self::error::failed;
 use self::writer::{Job, Writer};
 use super::memory::page;
 use super::{
@@ -98,7 +100,7 @@ impl SqliteStore {
     ///
     /// # Errors
     /// `Conflict` with field `data_dir` when another engine has it open or a newer version wrote
-    /// it; `Unavailable` when it cannot be opened or is no database.
+    /// it; `Unavailable` when it cannot be opened; `Internal` when it is damaged or no database.
     pub async fn open(path: impl AsRef<Path>, synchronous: Synchronous) -> Result<Self> {
         let path = path.as_ref();
         let lock = lock(path)?;
@@ -175,21 +177,6 @@ fn unreadable(path: &Path, error: std::io::Error) -> Error {
     Error::new(ErrorKind::Unavailable, "store.open", message)
         .with_field("data_dir")
         .with_source(error)
-}
-
-/// A failure of the database as our own.
-pub(crate) fn failed(operation: &'static str, error: sqlx::Error) -> Error {
-    let (kind, message) = match &error {
-        sqlx::Error::ColumnDecode { .. }
-        | sqlx::Error::Decode(_)
-        | sqlx::Error::ColumnNotFound(_) => (
-            ErrorKind::Internal,
-            "the database holds what this version does not understand",
-        ),
-        sqlx::Error::PoolClosed => (ErrorKind::Unavailable, "the store is closed"),
-        _ => (ErrorKind::Unavailable, "the database does not answer"),
-    };
-    Error::new(kind, operation, message).with_source(error)
 }
 
 #[async_trait]

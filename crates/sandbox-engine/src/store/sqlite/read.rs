@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row, SqliteConnection};
 
-use super::failed;
+use super::error::failed;
 use super::write::int;
 use crate::OwnerId;
 use crate::events::{Event, NewEvent};

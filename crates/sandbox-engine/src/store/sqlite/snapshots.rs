@@ -4,7 +4,7 @@ use sandbox_core::{Result, RuntimeName, SandboxId, SnapshotId, Timestamp};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
-use super::failed;
+use super::error::failed;
 use super::read::{OPERATION, column, unsigned};
 use super::write::{int, run};
 use crate::store::taken_snapshot;

@@ -4,8 +4,9 @@ use sandbox_core::{Error, ErrorKind, Result, Timestamp};
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
+use super::error::failed;
+use super::snapshots;
 use super::writer::Job;
-use super::{failed, snapshots};
 use crate::events::Event;
 use crate::store::{Change, Retention, StoredProcess, StoredSandbox};
 

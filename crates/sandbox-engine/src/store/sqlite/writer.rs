@@ -7,7 +7,8 @@ use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::{CommittedEvents, failed, write};
+use super::error::failed;
+use super::{CommittedEvents, write};
 use crate::SnapshotRecord;
 use crate::events::{Event, NewEvent};
 use crate::process::ProcessId;
