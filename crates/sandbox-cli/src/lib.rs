@@ -4,6 +4,7 @@ mod app;
 mod args;
 mod commands;
 mod config;
+mod doctor;
 mod local;
 mod maker;
 mod output;
