@@ -2,9 +2,13 @@
 
 mod config;
 mod dialect;
+mod docs;
 mod error;
+mod openapi;
+mod probes;
 mod route;
 mod router;
+mod serve;
 mod state;
 
 pub mod cloud;
@@ -14,6 +18,8 @@ mod layers;
 pub use config::{ApiConfig, MetricsAccess};
 pub use error::{ApiError, Reason};
 pub use extract::Caller;
+pub use openapi::openapi;
 pub use route::{BodyClass, Deadline, Repeat, RouteInfo, RoutePolicy};
 pub use router::router;
+pub use serve::{ServeConfig, serve};
 pub use state::AppState;

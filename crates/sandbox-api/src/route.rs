@@ -5,10 +5,10 @@ use axum::http::Method;
 use axum::middleware::from_fn_with_state;
 use axum::routing::MethodRouter;
 use sandbox_engine::owners::Scope;
-use utoipa::openapi::path::{HttpMethod, Paths};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::path::{PathItem, Paths};
 use utoipa::openapi::schema::Schema;
-use utoipa::openapi::{OpenApi, RefOr};
-use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
+use utoipa_axum::router::UtoipaMethodRouter;
 
 use crate::dialect::Dialect;
 use crate::error::{ApiError, Reason};
@@ -69,6 +69,16 @@ pub struct RoutePolicy {
     pub repeat: Repeat,
 }
 
+/// The policy of a route that asks for no key.
+pub(crate) const fn open() -> RoutePolicy {
+    RoutePolicy {
+        scope: None,
+        body: BodyClass::None,
+        deadline: Deadline::Unary,
+        repeat: Repeat::Safe,
+    }
+}
+
 /// The policy of a route that only looks.
 pub(crate) const fn read(deadline: Deadline) -> RoutePolicy {
     RoutePolicy {
@@ -118,6 +128,13 @@ struct Route {
     handler: MethodRouter<AppState>,
 }
 
+/// A route as its handler describes it.
+pub(crate) struct Documented {
+    pub(crate) info: RouteInfo,
+    pub(crate) item: PathItem,
+    pub(crate) schemas: Vec<(String, RefOr<Schema>)>,
+}
+
 /// The routes of a dialect. The only way to a route is [`add`](Self::add), which asks for
 /// everything.
 pub(crate) struct Table {
@@ -154,6 +171,30 @@ impl Table {
         self
     }
 
+    /// Adds another spelling of a path that is described: the same for whoever calls it, and no
+    /// operation of its own.
+    #[must_use]
+    pub(crate) fn add_spelling(
+        mut self,
+        method: Method,
+        path: &str,
+        handler: MethodRouter<AppState>,
+        policy: RoutePolicy,
+    ) -> Self {
+        let info = RouteInfo {
+            method,
+            path: path.to_owned(),
+            policy,
+        };
+        self.routes.push(Route {
+            info,
+            schemas: Vec::new(),
+            paths: Paths::new(),
+            handler,
+        });
+        self
+    }
+
     /// Adds the routes of another table of the dialect.
     #[must_use]
     pub(crate) fn merge(mut self, other: Self) -> Self {
@@ -166,21 +207,29 @@ impl Table {
     }
 
     /// The router, each route behind the [gate] that carries out its policy and all of them behind
-    /// the [edge], and the description.
-    pub(crate) fn build(self, state: &AppState) -> (Router, OpenApi) {
-        let mut router = OpenApiRouter::default();
-        for route in self.routes {
-            let handler = gate::before(route.handler, state, self.dialect, route.info.policy);
-            router = router.routes((route.schemas, route.paths, handler));
+    /// the [edge].
+    pub(crate) fn build(self, state: &AppState) -> Router {
+        let mut router = Router::new();
+        for Route { info, handler, .. } in self.routes {
+            let handler = gate::before(handler, state, self.dialect, info.policy);
+            router = router.route(&info.path, handler);
         }
-        let (router, description) = router.split_for_parts();
         let refusing = router.method_not_allowed_fallback(async || {
             ApiError::new(
                 Reason::MethodNotAllowed,
                 "this path does not take this method",
             )
         });
-        (edged(refusing, state, self.dialect), description)
+        edged(refusing, state, self.dialect)
+    }
+
+    /// The routes as they are described.
+    pub(crate) fn into_documented(self) -> impl Iterator<Item = Documented> {
+        self.routes.into_iter().map(|route| Documented {
+            item: route.paths.paths.into_values().next().unwrap_or_default(),
+            info: route.info,
+            schemas: route.schemas,
+        })
     }
 }
 
@@ -212,15 +261,15 @@ fn only_path(paths: &Paths) -> &str {
 fn only_method(paths: &Paths) -> Method {
     let item = &paths.paths[only_path(paths)];
     let all = [
-        (HttpMethod::Get, Method::GET, item.get.is_some()),
-        (HttpMethod::Put, Method::PUT, item.put.is_some()),
-        (HttpMethod::Post, Method::POST, item.post.is_some()),
-        (HttpMethod::Delete, Method::DELETE, item.delete.is_some()),
-        (HttpMethod::Patch, Method::PATCH, item.patch.is_some()),
+        (Method::GET, item.get.is_some()),
+        (Method::PUT, item.put.is_some()),
+        (Method::POST, item.post.is_some()),
+        (Method::DELETE, item.delete.is_some()),
+        (Method::PATCH, item.patch.is_some()),
     ];
-    let mut found = all.into_iter().filter(|(_, _, is_there)| *is_there);
+    let mut found = all.into_iter().filter(|(_, is_there)| *is_there);
     match (found.next(), found.next()) {
-        (Some((_, method, _)), None) => method,
+        (Some((method, _)), None) => method,
         (_, _) => panic!("a route has one method"),
     }
 }

@@ -74,7 +74,7 @@ pub(super) fn log(error: &ApiError, request_id: &RequestId) {
     tracing::error!(%request_id, error = cause, "a request failed");
 }
 
-pub(super) fn render(error: &ApiError, request_id: &RequestId) -> Response {
+pub(crate) fn render(error: &ApiError, request_id: &RequestId) -> Response {
     log(error, request_id);
     let (status, _) = status(error);
     let body = ErrorBody::from(detail(error, request_id));

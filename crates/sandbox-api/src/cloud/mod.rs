@@ -50,10 +50,12 @@ use crate::dialect::Dialect;
 use crate::route::{RouteInfo, Table, nowhere};
 use crate::state::AppState;
 
+pub(crate) use errors::render;
+
 pub(crate) static DIALECT: Dialect = Dialect {
     name: "cloud",
     is_limited: true,
-    render: errors::render,
+    render,
 };
 
 pub(crate) fn table() -> Table {
@@ -67,5 +69,5 @@ pub fn routes() -> Vec<RouteInfo> {
 
 /// The dialect alone, for embedders who mount no other.
 pub fn router(state: &AppState) -> Router {
-    table().build(state).0.merge(nowhere(state, &DIALECT))
+    table().build(state).merge(nowhere(state, &DIALECT))
 }

@@ -38,11 +38,6 @@ struct Answered {
     status: u16,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct InState {
-    pub(crate) state: &'static str,
-}
-
 type Histograms = Family<Asked, Histogram, fn() -> Histogram>;
 
 /// The counters; clones count together.

@@ -1,4 +1,6 @@
 //! The API over an engine with the fake runtime, asked as a router.
 
+mod docs;
+mod openapi;
 mod sandboxes;
 mod support;
