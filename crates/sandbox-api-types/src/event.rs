@@ -25,6 +25,17 @@ pub struct EventQuery {
     pub sandbox_id: Option<SandboxId>,
 }
 
+/// Which events of a sandbox to read.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
+#[serde(deny_unknown_fields)]
+pub struct SandboxEventQuery {
+    /// From this number on; without it, and without `Last-Event-ID`, only what happens from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<u64>,
+}
+
 /// What the stream of events says. The `id:` of an event is its number.
 #[derive(Debug, Clone, PartialEq)]
 pub enum EventStreamItem {

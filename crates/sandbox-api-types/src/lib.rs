@@ -31,7 +31,7 @@ pub use egress::{
     DestinationBody, DestinationProtocol, EgressMode, EgressPolicy, ExplainRequest, Explanation,
 };
 pub use error::{ErrorBody, ErrorDetail, codes};
-pub use event::{Event, EventKind, EventQuery, EventStreamItem};
+pub use event::{Event, EventKind, EventQuery, EventStreamItem, SandboxEventQuery};
 pub use exec::{
     CommandLine, DEFAULT_EXEC_TIMEOUT, ExecRequest, ExecResult, ExitStatus, MAX_EXEC_TIMEOUT,
 };
