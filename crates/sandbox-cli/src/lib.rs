@@ -5,11 +5,13 @@ mod args;
 mod commands;
 mod config;
 mod doctor;
+mod keys;
 mod local;
 mod maker;
 mod output;
 mod process;
 mod serve;
+mod show;
 mod transfer;
 
 pub use app::main;

@@ -3,9 +3,8 @@
 use std::fs;
 
 use clap::{Args, Subcommand};
-use sandbox_core::egress::EgressRules;
+use sandbox_api_types::{EgressMode, EgressPolicy};
 use sandbox_core::{Error, Result, SandboxId};
-use serde_json::{Value, json};
 
 /// Egress rules.
 #[derive(Debug, Default, Args)]
@@ -28,43 +27,42 @@ pub(crate) struct EgressArgs {
 }
 
 impl EgressArgs {
-    /// The rules these flags mean; `None` when there are none, so that the template decides.
+    /// The policy these flags mean; `None` when there are none, so that the template decides.
     ///
     /// # Errors
     /// `InvalidSpec` with the path of the field, such as `egress.allow_cidrs[0]`; a file that
     /// cannot be read.
-    pub(crate) fn rules(&self) -> Result<Option<EgressRules>> {
+    pub(crate) fn policy(&self) -> Result<Option<EgressPolicy>> {
         let allows = !self.allow_cidrs.is_empty()
             || !self.allow_ports.is_empty()
             || !self.allow_domains.is_empty();
-        if self.rules.is_none() && !allows && self.deny_cidrs.is_empty() {
-            return Ok(None);
-        }
-        let mut document = match &self.rules {
-            Some(text) => read(text)?,
+        let denies = !self.deny_cidrs.is_empty();
+        let mut policy = match &self.rules {
+            Some(text) => read(text, denies)?,
+            None if !allows && !denies => return Ok(None),
             // Whoever names what is allowed means that nothing else is.
-            None if allows => json!({"mode": "deny_all"}),
-            None => json!({"mode": "allow_all"}),
+            None if allows => of(EgressMode::DenyAll),
+            None => of(EgressMode::AllowAllBut),
         };
-        let map = document
-            .as_object_mut()
-            .ok_or_else(|| invalid("must be a JSON object".to_owned()))?;
-        extend(map, "allow_cidrs", &self.allow_cidrs);
-        extend(map, "deny_cidrs", &self.deny_cidrs);
-        extend(map, "allow_ports", &self.allow_ports);
-        extend(map, "allow_domains", &self.allow_domains);
-        let rules = serde_json::from_value(document);
-        rules.map(Some).map_err(|e| invalid(e.to_string()))
+        policy.allow_cidrs.extend(self.allow_cidrs.iter().cloned());
+        policy.deny_cidrs.extend(self.deny_cidrs.iter().cloned());
+        let ports = self.allow_ports.iter().copied();
+        policy.allow_ports.extend(ports.map(i64::from));
+        policy
+            .allow_domains
+            .extend(self.allow_domains.iter().cloned());
+        policy.clone().into_core()?;
+        Ok(Some(policy))
     }
 }
 
-fn extend<T: Clone + Into<Value>>(map: &mut serde_json::Map<String, Value>, key: &str, more: &[T]) {
-    if more.is_empty() {
-        return;
-    }
-    let list = map.entry(key).or_insert_with(|| json!([]));
-    if let Value::Array(list) = list {
-        list.extend(more.iter().cloned().map(Into::into));
+fn of(mode: EgressMode) -> EgressPolicy {
+    EgressPolicy {
+        mode,
+        allow_cidrs: Vec::new(),
+        deny_cidrs: Vec::new(),
+        allow_ports: Vec::new(),
+        allow_domains: Vec::new(),
     }
 }
 
@@ -72,7 +70,7 @@ fn invalid(message: String) -> Error {
     Error::invalid("cli.egress", "egress", message)
 }
 
-fn read(text: &str) -> Result<Value> {
+fn read(text: &str, denies: bool) -> Result<EgressPolicy> {
     if let Some(path) = text.strip_prefix('@') {
         let text = fs::read_to_string(path).map_err(|e| {
             let message = format!("{path} cannot be read");
@@ -81,8 +79,9 @@ fn read(text: &str) -> Result<Value> {
         return parse(&text);
     }
     match text {
-        "allow_all" | "allow-all" => Ok(json!({"mode": "allow_all"})),
-        "deny_all" | "deny-all" => Ok(json!({"mode": "deny_all"})),
+        "allow_all" | "allow-all" if denies => Ok(of(EgressMode::AllowAllBut)),
+        "allow_all" | "allow-all" => Ok(of(EgressMode::AllowAll)),
+        "deny_all" | "deny-all" => Ok(of(EgressMode::DenyAll)),
         _ if text.trim_start().starts_with('{') => parse(text),
         _ => {
             let message = format!("{text:?} is not allow_all, deny_all, JSON, or @FILE");
@@ -91,8 +90,11 @@ fn read(text: &str) -> Result<Value> {
     }
 }
 
-fn parse(text: &str) -> Result<Value> {
-    serde_json::from_str(text).map_err(|e| invalid("is not JSON".to_owned()).with_source(e))
+fn parse(text: &str) -> Result<EgressPolicy> {
+    serde_json::from_str(text).map_err(|e| {
+        let message = "is not a policy as JSON, such as {\"mode\":\"deny_all\"}";
+        invalid(message.to_owned()).with_source(e)
+    })
 }
 
 /// What to do about what a sandbox may connect to.
@@ -121,15 +123,17 @@ pub(crate) enum EgressCommand {
 
 #[cfg(test)]
 mod tests {
+    use sandbox_core::egress::EgressRules;
+
     use super::*;
 
     fn rules(args: EgressArgs) -> EgressRules {
-        args.rules().unwrap().unwrap()
+        args.policy().unwrap().unwrap().into_core().unwrap()
     }
 
     #[test]
     fn nothing_said_leaves_it_to_the_template() {
-        assert_eq!(EgressArgs::default().rules().unwrap(), None);
+        assert_eq!(EgressArgs::default().policy().unwrap(), None);
     }
 
     #[test]
@@ -140,12 +144,17 @@ mod tests {
         });
         let expected = EgressRules::deny_all().allow_domain("*.example.com");
         assert_eq!(allowed, expected.unwrap());
-        let denied = rules(EgressArgs {
-            deny_cidrs: vec!["203.0.113.0/24".into()],
-            ..EgressArgs::default()
-        });
-        let expected = EgressRules::allow_all().deny_cidr("203.0.113.0/24");
-        assert_eq!(denied, expected.unwrap());
+        let expected = EgressRules::allow_all()
+            .deny_cidr("203.0.113.0/24")
+            .unwrap();
+        for said in [None, Some("allow_all".to_owned())] {
+            let denied = rules(EgressArgs {
+                rules: said,
+                deny_cidrs: vec!["203.0.113.0/24".into()],
+                ..EgressArgs::default()
+            });
+            assert_eq!(denied, expected);
+        }
     }
 
     #[test]
@@ -162,12 +171,18 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_names_the_field() {
-        for bad in ["open", "{", "[]", "{\"mode\":\"maybe\"}", "@/nonexistent"] {
+        for bad in ["open", "{", "{}", "{\"mode\":\"maybe\"}", "@/nonexistent"] {
             let args = EgressArgs {
                 rules: Some(bad.into()),
                 ..EgressArgs::default()
             };
-            assert_eq!(args.rules().unwrap_err().field(), Some("egress"), "{bad}");
+            assert_eq!(args.policy().unwrap_err().field(), Some("egress"), "{bad}");
         }
+        let args = EgressArgs {
+            allow_cidrs: vec!["192.0.2.0/24".into(), "x".into()],
+            ..EgressArgs::default()
+        };
+        let error = args.policy().unwrap_err();
+        assert_eq!(error.field(), Some("egress.allow_cidrs[1]"));
     }
 }

@@ -27,6 +27,9 @@ pub(crate) enum KeysCommand {
         /// What it may do: read, write (and read), or admin (everything).
         #[arg(long, default_value = "write", value_parser = ["read", "write", "admin"])]
         scope: String,
+        /// How long it is valid, such as 720h. Without it, until it is revoked.
+        #[arg(long, value_name = "DURATION", value_parser = super::pairs::duration)]
+        expires_in: Option<std::time::Duration>,
     },
     /// List keys: everything but the keys themselves.
     List,

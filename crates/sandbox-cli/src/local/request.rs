@@ -1,5 +1,6 @@
 //! The command line as the engine is asked.
 
+use sandbox_api_types::EgressPolicy;
 use sandbox_core::lifecycle::{Ephemeral, LifecyclePolicy, MAX_TIME_TO_LIVE};
 use sandbox_core::{Resources, Result, SandboxId, Source, TemplateName};
 use sandbox_engine::templates::Templates;
@@ -31,7 +32,8 @@ pub(super) fn create(
     request.user.clone_from(&args.user);
     request.hostname.clone_from(&args.hostname);
     request.runtime_class.clone_from(&args.runtime_class);
-    request.egress = args.egress.rules()?;
+    let policy = args.egress.policy()?;
+    request.egress = policy.map(EgressPolicy::into_core).transpose()?;
     let policy = LifecyclePolicy::new(Ephemeral::new(MAX_TIME_TO_LIVE))?;
     Ok(request.lifecycle(policy))
 }
