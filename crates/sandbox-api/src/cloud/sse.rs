@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, stream};
 use sandbox_api_types::{ErrorBody, SseEvent};
 use sandbox_core::Error;
 
@@ -28,6 +28,33 @@ pub(super) fn answer<E: SseEvent>(
     });
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
     Sse::new(written).keep_alive(keep_alive).into_response()
+}
+
+/// What is `shown` of `items`, up to the first error, which is told as what `failed` makes of it and
+/// ends them.
+pub(super) fn until_error<T, E>(
+    items: impl Stream<Item = Result<T, Error>> + Send,
+    request_id: RequestId,
+    shown: impl FnMut(T) -> Option<E> + Send,
+    failed: fn(ErrorBody) -> E,
+) -> impl Stream<Item = E> + Send {
+    let begun = Some((Box::pin(items), shown));
+    stream::unfold(begun, move |state| {
+        let request_id = request_id.clone();
+        async move {
+            let (mut items, mut shown) = state?;
+            loop {
+                match items.next().await? {
+                    Err(error) => return Some((failed(error_body(error, &request_id)), None)),
+                    Ok(item) => {
+                        if let Some(event) = shown(item) {
+                            return Some((event, Some((items, shown))));
+                        }
+                    }
+                }
+            }
+        }
+    })
 }
 
 /// What a stream is told of an error: no more than the same error as an answer would tell.

@@ -2,7 +2,7 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use sandbox_core::{Error, ErrorKind};
+use sandbox_core::{Error, ErrorKind, Timestamp};
 use sandbox_engine::OwnerId;
 use sandbox_engine::owners::{KeyId, OrganisationId, Principal, Quotas, Scopes};
 
@@ -38,6 +38,11 @@ impl Caller {
     /// What the key may do.
     pub fn scopes(&self) -> Scopes {
         self.principal.scopes
+    }
+
+    /// When the key ends by itself.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.principal.expires_at
     }
 
     /// The organisation's quotas, as they are with this request.
