@@ -18,6 +18,7 @@ use crate::engine::Engine;
 use crate::entry::{Entry, NewEntry};
 use crate::process::ProcessTable;
 use crate::provision::{OnDemand, Provisioner};
+use crate::quarantine::Quarantine;
 use crate::record::SandboxRecord;
 use crate::registry::Registry;
 use crate::slot::{AbsentRuntime, Slot};
@@ -120,7 +121,8 @@ impl EngineBuilder {
 
     /// Starts the engine: reads the store, looks at what every runtime has, and sets right what
     /// does not fit. What nobody knows is destroyed. The engine starts as well while a runtime is
-    /// away; its sandboxes are then not available until it is back.
+    /// away; its sandboxes are then not available until it is back. What the store has and cannot
+    /// read is set aside, and what it names is left alone: [`Engine::quarantined`].
     ///
     /// Must be called within a Tokio runtime, on which the engine's tasks run.
     ///
@@ -133,7 +135,7 @@ impl EngineBuilder {
         }
         let mut slots = slots(&self.runtimes)?;
         let default_runtime = self.choose_default(&slots)?;
-        let loaded = self.store.load().await?;
+        let mut loaded = self.store.load().await?;
         add_absent(&mut slots, &loaded);
         let core = Arc::new(Core {
             store: self.store,
@@ -146,6 +148,7 @@ impl EngineBuilder {
             provisioner: self.provisioner,
             admission: self.admission,
             snapshots: OnTheirWay::default(),
+            quarantine: Quarantine::new(std::mem::take(&mut loaded.quarantined)),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             kill: CancellationToken::new(),

@@ -115,7 +115,7 @@ impl Engine {
     }
 
     async fn check_unused(&self, id: &SandboxId) -> Result<()> {
-        let used = self.core.registry.get(id).is_some();
+        let used = self.core.registry.get(id).is_some() || self.core.quarantine.has(id);
         match used || self.core.store.destroyed(id).await?.is_some() {
             true => Err(taken(id)),
             false => Ok(()),

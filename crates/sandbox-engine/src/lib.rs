@@ -18,6 +18,7 @@ mod owner;
 mod prepare;
 mod processes;
 mod provision;
+mod quarantine;
 mod random;
 mod record;
 mod registry;

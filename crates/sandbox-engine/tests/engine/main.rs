@@ -10,6 +10,7 @@ mod lifecycle;
 mod listing;
 mod once;
 mod processes;
+mod quarantine;
 mod recovery;
 mod requests;
 mod snapshots;

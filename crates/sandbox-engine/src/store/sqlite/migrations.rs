@@ -32,6 +32,10 @@ const MIGRATIONS: &[Migration] = &[
         "0007_key_expiry",
         include_str!("migrations/0007_key_expiry.sql"),
     ),
+    (
+        "0008_quarantine",
+        include_str!("migrations/0008_quarantine.sql"),
+    ),
 ];
 
 /// Applies what is missing, all of it or nothing.

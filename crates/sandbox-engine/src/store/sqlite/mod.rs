@@ -2,6 +2,7 @@
 
 pub(crate) mod error;
 pub(crate) mod migrations;
+mod quarantine;
 mod read;
 mod snapshots;
 mod write;
@@ -182,7 +183,16 @@ fn unreadable(path: &Path, error: std::io::Error) -> Error {
 #[async_trait]
 impl Store for SqliteStore {
     async fn load(&self) -> Result<Loaded> {
-        read::load(&self.pool).await
+        let (mut loaded, unreadable) = read::load(&self.pool).await?;
+        if !unreadable.is_empty() {
+            self.writer.write(Job::SetAside(unreadable)).await?;
+        }
+        loaded.quarantined = quarantine::list(&self.pool).await?;
+        Ok(loaded)
+    }
+
+    async fn discard_quarantined(&self, number: u64) -> Result<()> {
+        self.writer.write(Job::DiscardQuarantined(number)).await
     }
 
     async fn save(&self, change: Change) -> Result<()> {

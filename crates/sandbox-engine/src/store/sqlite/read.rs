@@ -8,6 +8,7 @@ use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row, SqliteConnection};
 
 use super::error::failed;
+use super::quarantine::{Place, Unreadable};
 use super::write::int;
 use crate::OwnerId;
 use crate::events::{Event, NewEvent};
@@ -69,27 +70,52 @@ pub(super) async fn last_event(connection: &mut SqliteConnection) -> Result<u64>
     last_number(connection, "events").await
 }
 
-pub(super) async fn load(pool: &SqlitePool) -> Result<Loaded> {
+/// What there is, and what of it cannot be read.
+pub(super) async fn load(pool: &SqlitePool) -> Result<(Loaded, Vec<Unreadable>)> {
     let mut connection = pool.acquire().await.map_err(|e| failed(OPERATION, e))?;
     let rows = sqlx::query("SELECT * FROM sandboxes WHERE destroyed_at IS NULL ORDER BY seq")
         .fetch_all(&mut *connection)
         .await
         .map_err(|e| failed(OPERATION, e))?;
     let processes = sqlx::query(
-        "SELECT body FROM processes WHERE sandbox IN
+        "SELECT CAST(id AS BLOB) AS raw_id, body FROM processes WHERE sandbox IN
          (SELECT id FROM sandboxes WHERE destroyed_at IS NULL)",
     )
     .fetch_all(&mut *connection)
     .await
     .map_err(|e| failed(OPERATION, e))?;
-    Ok(Loaded {
-        sandboxes: rows.iter().map(sandbox).collect::<Result<_>>()?,
-        processes: processes
-            .iter()
-            .map(|row| json::<StoredProcess>(row, "body"))
-            .collect::<Result<_>>()?,
+    let mut loaded = Loaded {
         last_seq: last_number(&mut connection, "sandboxes").await?,
-    })
+        ..Loaded::default()
+    };
+    let mut unreadable = Vec::new();
+    let mut note = |row, error: &Error| {
+        let reason = error.report();
+        unreadable.push(Unreadable { row, reason });
+    };
+    for row in &rows {
+        match sandbox(row) {
+            Ok(sandbox) => loaded.sandboxes.push(sandbox),
+            Err(error) => note(
+                Place::Sandbox {
+                    seq: column(row, "seq")?,
+                },
+                &error,
+            ),
+        }
+    }
+    for row in &processes {
+        match json::<StoredProcess>(row, "body") {
+            Ok(process) => loaded.processes.push(process),
+            Err(error) => note(
+                Place::Process {
+                    raw_id: column(row, "raw_id")?,
+                },
+                &error,
+            ),
+        }
+    }
+    Ok((loaded, unreadable))
 }
 
 pub(super) async fn destroyed(pool: &SqlitePool, id: &SandboxId) -> Result<Option<StoredSandbox>> {
@@ -105,17 +131,37 @@ pub(super) async fn list_destroyed(
     pool: &SqlitePool,
     query: &DestroyedQuery,
 ) -> Result<Vec<StoredSandbox>> {
-    let rows = sqlx::query(
-        "SELECT * FROM sandboxes WHERE destroyed_at IS NOT NULL AND seq < ?1
-         AND (?2 IS NULL OR owner = ?2) ORDER BY seq DESC LIMIT ?3",
-    )
-    .bind(int(query.before))
-    .bind(query.owner.as_ref().map(OwnerId::as_str))
-    .bind(int(query.limit as u64))
-    .fetch_all(pool)
-    .await
-    .map_err(|e| failed(OPERATION, e))?;
-    rows.iter().map(sandbox).collect()
+    let mut found = Vec::new();
+    let mut before = int(query.before);
+    loop {
+        let wanted = query.limit - found.len();
+        let rows = sqlx::query(
+            "SELECT * FROM sandboxes WHERE destroyed_at IS NOT NULL AND seq < ?1
+             AND (?2 IS NULL OR owner = ?2) ORDER BY seq DESC LIMIT ?3",
+        )
+        .bind(before)
+        .bind(query.owner.as_ref().map(OwnerId::as_str))
+        .bind(int(wanted as u64))
+        .fetch_all(pool)
+        .await
+        .map_err(|e| failed(OPERATION, e))?;
+        for row in &rows {
+            before = column(row, "seq")?;
+            found.extend(readable(sandbox(row)));
+        }
+        // Those that cannot be read leave room for more.
+        if rows.len() < wanted || found.len() == query.limit {
+            return Ok(found);
+        }
+    }
+}
+
+/// A row of a list; one that cannot be read hides no other.
+pub(super) fn readable<T>(row: Result<T>) -> Option<T> {
+    row.inspect_err(|error| {
+        tracing::error!(error = error.report(), "a row of the store is left out");
+    })
+    .ok()
 }
 
 /// Events up to `last`: what came after it is not shown yet.
@@ -138,11 +184,11 @@ pub(super) async fn events(pool: &SqlitePool, query: &EventQuery, last: u64) -> 
     .fetch_all(&mut *connection)
     .await
     .map_err(|e| failed(OPERATION, e))?;
-    let events = rows.iter().map(event).collect::<Result<Vec<_>>>()?;
-    let next = match events.last() {
-        Some(event) if events.len() == query.limit => event.seq + 1,
+    let next = match rows.last() {
+        Some(row) if rows.len() == query.limit => unsigned(column(row, "seq")?) + 1,
         Some(_) | None => query.from.max(last + 1),
     };
+    let events = rows.iter().filter_map(|row| readable(event(row))).collect();
     Ok(EventPage {
         events,
         next,

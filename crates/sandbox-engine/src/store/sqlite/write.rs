@@ -5,8 +5,8 @@ use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use super::error::failed;
-use super::snapshots;
 use super::writer::Job;
+use super::{quarantine, snapshots};
 use crate::events::Event;
 use crate::store::{Change, Retention, StoredProcess, StoredSandbox};
 
@@ -25,6 +25,13 @@ pub(super) async fn apply(connection: &mut SqliteConnection, job: &Job) -> Resul
         Job::AddSnapshot(record) => snapshots::add(connection, record).await,
         Job::RemoveSnapshot(runtime, id) => snapshots::remove(connection, runtime, id).await,
         Job::Purge(retention) => purge(connection, *retention).await,
+        Job::SetAside(rows) => {
+            for row in rows {
+                quarantine::set_aside(connection, row).await?;
+            }
+            Ok(())
+        }
+        Job::DiscardQuarantined(number) => quarantine::discard(connection, *number).await,
     }
 }
 

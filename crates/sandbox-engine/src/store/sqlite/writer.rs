@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::error::failed;
+use super::quarantine::Unreadable;
 use super::{CommittedEvents, write};
 use crate::SnapshotRecord;
 use crate::events::{Event, NewEvent};
@@ -29,6 +30,8 @@ pub(super) enum Job {
     AddSnapshot(Box<SnapshotRecord>),
     RemoveSnapshot(RuntimeName, SnapshotId),
     Purge(Retention),
+    SetAside(Vec<Unreadable>),
+    DiscardQuarantined(u64),
 }
 
 /// A job and who waits for it.
@@ -199,7 +202,9 @@ fn events_of(job: &Job) -> &[NewEvent] {
         | Job::RemoveProcess(_)
         | Job::AddSnapshot(_)
         | Job::RemoveSnapshot(..)
-        | Job::Purge(_) => &[],
+        | Job::Purge(_)
+        | Job::SetAside(_)
+        | Job::DiscardQuarantined(_) => &[],
     }
 }
 

@@ -151,6 +151,10 @@ impl Store for HookedStore {
         self.inner.load().await
     }
 
+    async fn discard_quarantined(&self, number: u64) -> Result<()> {
+        self.write(self.inner.discard_quarantined(number)).await
+    }
+
     async fn save(&self, change: Change) -> Result<()> {
         if let Some(hook) = &self.hook.before_save {
             hook(&change)?;
