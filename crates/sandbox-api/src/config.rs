@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::http::HeaderValue;
 use sandbox_engine::idempotency::{Idempotency, IdempotencyLimits, MemoryIdempotency};
+use sandbox_engine::tools::diagnostics::Target;
 use tokio_util::sync::CancellationToken;
 
 /// Who may read `/metrics`. It counts everybody's requests and sandboxes, and names nobody.
@@ -48,6 +49,11 @@ pub struct ApiConfig {
     pub long_timeout: Duration,
     /// How long a body may pause while it is sent. Default: 30 s.
     pub body_idle_timeout: Duration,
+    /// How often the client of a WebSocket is asked whether it is there. One that leaves four such
+    /// pings in a row unanswered is taken for gone. Default: 20 s.
+    pub ping_interval: Duration,
+    /// Where the diagnostics of a sandbox connect to. Default: nowhere, and they leave that out.
+    pub diagnostics_target: Option<Target>,
     /// The most requests whose answer has not begun; more are refused with 503. Default: 4,096.
     pub max_concurrent_requests: usize,
     /// How many unknown API keys an address may try in a minute before further ones are refused
@@ -72,6 +78,8 @@ impl Default for ApiConfig {
             unary_timeout: Duration::from_secs(60),
             long_timeout: Duration::from_secs(15 * 60),
             body_idle_timeout: Duration::from_secs(30),
+            ping_interval: Duration::from_secs(20),
+            diagnostics_target: None,
             max_concurrent_requests: 4096,
             failed_authentications_per_minute: 60,
             cors_origins: Vec::new(),

@@ -40,9 +40,30 @@
 //! The tests of the crate run every listed route without a key, with a wrong, revoked and too small
 //! one, and with another organisation's sandbox, and hold the answers against the policy.
 
+mod attach;
+mod create;
+mod detached;
+mod diagnostics;
+mod egress;
 mod errors;
+mod events;
+mod exec;
+mod files;
+mod keys;
+mod lifecycle;
+mod live;
+mod organization;
+mod output;
+mod ports;
+mod prepare;
+mod processes;
+mod runtimes;
 mod sandboxes;
+mod snapshots;
 mod sse;
+mod system;
+mod templates;
+mod upgrade;
 
 use axum::Router;
 
@@ -59,7 +80,24 @@ pub(crate) static DIALECT: Dialect = Dialect {
 };
 
 pub(crate) fn table() -> Table {
-    Table::new(&DIALECT).merge(sandboxes::table())
+    Table::new(&DIALECT)
+        .merge(sandboxes::table())
+        .merge(lifecycle::table())
+        .merge(exec::table())
+        .merge(processes::table())
+        .merge(attach::table())
+        .merge(system::table())
+        .merge(diagnostics::table())
+        .merge(files::table())
+        .merge(egress::table())
+        .merge(ports::table())
+        .merge(events::table())
+        .merge(snapshots::table())
+        .merge(templates::table())
+        .merge(prepare::table())
+        .merge(runtimes::table())
+        .merge(organization::table())
+        .merge(keys::table())
 }
 
 /// Every route of the dialect.

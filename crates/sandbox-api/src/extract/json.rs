@@ -5,7 +5,6 @@ use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use sandbox_core::{Error, ErrorKind};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -36,17 +35,21 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
         let body = to_bytes(request.into_body(), usize::MAX)
             .await
             .map_err(|e| answered(failure(e, BodyClass::Json, state.config()), BodyClass::Json))?;
-        parse(&body).map(Self)
+        parse(&body, "body").map(Self)
     }
 }
 
-fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, ApiError> {
-    let mut deserializer = serde_json::Deserializer::from_slice(body);
+/// Reads JSON that is called `name` where no field of it is to blame.
+///
+/// # Errors
+/// `InvalidSpec` with the field's path, or `name`.
+pub(crate) fn parse<T: DeserializeOwned>(json: &[u8], name: &str) -> Result<T, ApiError> {
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
     let value = serde_path_to_error::deserialize(&mut deserializer)
-        .map_err(|e| named::invalid(e.path(), "body", &e.inner().to_string()))?;
+        .map_err(|e| named::invalid(e.path(), name, &e.inner().to_string()))?;
     deserializer
         .end()
-        .map_err(|e| ApiError::invalid("body", e.to_string()))?;
+        .map_err(|e| ApiError::invalid(name, e.to_string()))?;
     Ok(value)
 }
 

@@ -19,6 +19,7 @@ pub use caller::Caller;
 pub(crate) use creation::Claimed;
 pub use creation::Creation;
 pub use json::Json;
+pub(crate) use json::parse as parse_json;
 pub use path::Path;
 pub use query::Query;
 pub use request_id::RequestId;

@@ -1,0 +1,145 @@
+//! Commands that a request waits for.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use bytes::Bytes;
+use sandbox_api_types::{ExecRequest, ExecResult};
+use sandbox_core::{Command, ErrorKind, ExecOutput, Process, ProcessExt, Result, Sandbox};
+use sandbox_engine::process::{ProcessHandle, ProcessOptions};
+use tracing::Instrument;
+use utoipa_axum::routes;
+
+use super::detached::detached;
+use super::live::Live;
+use super::output::{Until, Watched};
+use super::sse;
+use crate::error::ApiError;
+use crate::extract::{Json, RequestId, SandboxRef};
+use crate::route::BodyClass;
+use crate::route::Deadline::{Long, Stream};
+use crate::route::Repeat::{Once, Refused};
+use crate::route::{Table, write};
+use crate::state::AppState;
+
+/// How much output an answer holds, both streams together. As JSON it can be seven times as much,
+/// which is what is kept of an answer under an idempotency key.
+const MAX_OUTPUT: usize = 8 << 20;
+
+pub(super) fn table() -> Table {
+    Table::new(&super::DIALECT)
+        .add(routes!(exec), write(BodyClass::Json, Long, Once))
+        .add(
+            routes!(exec_stream),
+            write(BodyClass::Json, Stream, Refused),
+        )
+}
+
+/// Execute a command
+///
+/// Runs it to its end and answers what it printed until then, up to 8 MiB; `exit_code` says whether
+/// it succeeded. A command that runs into its `timeout` is killed with everything it started, and
+/// answered with `timed_out`. A client that leaves kills nothing. In a sandbox that is still being
+/// created the command waits until that runs.
+#[utoipa::path(
+    post, path = "/v1/sandboxes/{id}/exec", tag = "commands",
+    params(("id" = String, Path, description = "The sandbox's id")),
+    request_body = ExecRequest,
+    responses(
+        (status = 200, description = "The command completed", body = ExecResult),
+        (status = 409, description = "The sandbox is not running"),
+    ),
+)]
+async fn exec(
+    State(state): State<AppState>,
+    Live(sandbox): Live,
+    Json(body): Json<ExecRequest>,
+) -> Result<Json<ExecResult>, ApiError> {
+    let (command, input) = body.into_core()?;
+    let handle = sandbox.handle()?;
+    let process = detached(async move { handle.spawn(command).await }).await?;
+    let began = state.now();
+    let output = run(process, input).await?;
+    Ok(Json(ExecResult::new(&output, state.now().since(began))))
+}
+
+/// Gives a process its input, and takes its output up to its end.
+async fn run(process: Arc<dyn Process>, input: Option<Bytes>) -> Result<ExecOutput> {
+    let Some(input) = input else {
+        return process.collect(MAX_OUTPUT).await;
+    };
+    let fed = Arc::clone(&process);
+    // Input that comes only in part, because the client left, would change what the command does.
+    let feeding = detached(async move { fed.feed(input).await });
+    let collecting = process.collect(MAX_OUTPUT);
+    tokio::pin!(feeding, collecting);
+    tokio::select! {
+        fed = &mut feeding => {
+            fed?;
+            collecting.await
+        }
+        output = &mut collecting => output,
+    }
+}
+
+/// Execute a command, and watch it
+///
+/// Server-Sent Events: `start`, `output` as it comes, `gap` where the reader was too slow for what
+/// is kept (1 MiB), and `exit`, the last. `error` instead of it when the stream cannot go on.
+/// Closing the stream kills nothing: the process is found under the id in `start`.
+#[utoipa::path(
+    post, path = "/v1/sandboxes/{id}/exec/stream", tag = "commands",
+    params(("id" = String, Path, description = "The sandbox's id")),
+    request_body = ExecRequest,
+    responses(
+        (status = 200, description = "What the command says", content_type = "text/event-stream", body = String),
+        (status = 409, description = "The sandbox is not running"),
+    ),
+)]
+async fn exec_stream(
+    State(state): State<AppState>,
+    Live(sandbox): Live,
+    request_id: RequestId,
+    Json(body): Json<ExecRequest>,
+) -> Result<Response, ApiError> {
+    let (command, input) = body.into_core()?;
+    let process = start(&state, &sandbox, command, None).await?;
+    let fed = process.clone();
+    let feeding = input.map(|input| {
+        let feed = async move { feed(&fed, input).await };
+        tokio::spawn(feed.in_current_span())
+    });
+    let watched = Watched::new(process, 0, Until::Exit, request_id.clone())
+        .announced()
+        .fed_by(feeding);
+    Ok(sse::answer(watched.into_events(), &request_id))
+}
+
+/// Starts a process that outlives the request, also one whose client leaves meanwhile.
+pub(super) async fn start(
+    state: &AppState,
+    sandbox: &SandboxRef,
+    command: Command,
+    tag: Option<String>,
+) -> Result<ProcessHandle> {
+    let (engine, id) = (state.engine().clone(), sandbox.id().clone());
+    let mut options = ProcessOptions::default();
+    options.tag = tag;
+    detached(async move { engine.start_process(&id, command, options).await }).await
+}
+
+/// Gives a process its input, and then the end of the file. One that ends, or closes its input,
+/// before it has read everything is no error.
+async fn feed(process: &ProcessHandle, input: Bytes) -> Result<()> {
+    let written = async {
+        if !input.is_empty() {
+            process.write_stdin(input).await?;
+        }
+        process.close_stdin().await
+    };
+    match written.await {
+        Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::NotFound) => Ok(()),
+        other => other,
+    }
+}
