@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use sandbox_core::egress::Environment;
 use sandbox_core::{Error, Guarded, Result, Runtime, RuntimeName, SandboxId, Template};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -33,6 +34,7 @@ use crate::watcher::Watcher;
 pub struct EngineBuilder {
     runtimes: Vec<(String, Arc<dyn Runtime>)>,
     default_runtime: Option<String>,
+    environments: Vec<(String, Environment)>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     templates: Templates,
@@ -47,6 +49,7 @@ impl Default for EngineBuilder {
         Self {
             runtimes: Vec::new(),
             default_runtime: None,
+            environments: Vec::new(),
             store: Arc::new(MemoryStore::new()),
             clock: Arc::new(SystemClock),
             templates: Templates::empty(),
@@ -68,6 +71,14 @@ impl EngineBuilder {
     /// Makes `name` the runtime of requests and templates that name none.
     pub fn default_runtime(mut self, name: impl Into<String>) -> Self {
         self.default_runtime = Some(name.into());
+        self
+    }
+
+    /// Tells what surrounds the sandboxes of the runtime `name`: its host's addresses, its gateway,
+    /// the neighbours. The runtime protects them by itself; this is for
+    /// [`Engine::explain_egress`], which cannot ask it. Default: what every machine has.
+    pub fn environment(mut self, name: impl Into<String>, environment: Environment) -> Self {
+        self.environments.push((name.into(), environment));
         self
     }
 
@@ -127,13 +138,13 @@ impl EngineBuilder {
     /// Must be called within a Tokio runtime, on which the engine's tasks run.
     ///
     /// # Errors
-    /// `InvalidSpec` with field `runtime` for a bad or doubled name, or `template` for a bad
-    /// template; what the store fails with.
+    /// `InvalidSpec` with field `runtime` for a bad, doubled or unknown name, or `template` for a
+    /// bad template; what the store fails with.
     pub async fn build(mut self) -> Result<Engine> {
         for template in std::mem::take(&mut self.more_templates) {
             self.templates.insert(template, Vec::new())?;
         }
-        let mut slots = slots(&self.runtimes)?;
+        let mut slots = slots(&self.runtimes, std::mem::take(&mut self.environments))?;
         let default_runtime = self.choose_default(&slots)?;
         let mut loaded = self.store.load().await?;
         add_absent(&mut slots, &loaded);
@@ -189,16 +200,26 @@ impl EngineBuilder {
 
 type Slots = BTreeMap<RuntimeName, Arc<Slot>>;
 
-fn slots(runtimes: &[(String, Arc<dyn Runtime>)]) -> Result<Slots> {
+fn slots(
+    runtimes: &[(String, Arc<dyn Runtime>)],
+    environments: Vec<(String, Environment)>,
+) -> Result<Slots> {
+    let mut environments: HashMap<String, Environment> = environments.into_iter().collect();
     let mut slots = Slots::new();
     for (name, runtime) in runtimes {
         let name = RuntimeName::new(name.as_str())?;
         let guarded: Arc<dyn Runtime> = Arc::new(Guarded::new(Arc::clone(runtime)));
-        let slot = Arc::new(Slot::new(name.clone(), guarded));
+        let environment = environments.remove(name.as_str()).unwrap_or_default();
+        let slot = Arc::new(Slot::new(name.clone(), guarded, environment));
         if slots.insert(name.clone(), slot).is_some() {
             let message = format!("there are two runtimes called {name}");
             return Err(Error::invalid("engine.build", "runtime", message));
         }
+    }
+    if let Some(name) = environments.into_keys().next() {
+        let message =
+            format!("there is an environment for {name:?}, which is not one of the runtimes");
+        return Err(Error::invalid("engine.build", "runtime", message));
     }
     Ok(slots)
 }
@@ -209,7 +230,7 @@ fn add_absent(slots: &mut Slots, loaded: &Loaded) {
         slots.entry(sandbox.runtime.clone()).or_insert_with_key(|name| {
             tracing::warn!(runtime = %name, "stored sandboxes name a runtime that is not configured");
             let absent = Arc::new(AbsentRuntime::new(name.clone()));
-            Arc::new(Slot::new(name.clone(), absent))
+            Arc::new(Slot::new(name.clone(), absent, Environment::default()))
         });
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use sandbox_core::egress::{Destination, EgressPolicy, EgressRules, Explanation};
+use sandbox_core::egress::{Destination, EgressPolicy, EgressRules, Explanation, ScopedPolicy};
 use sandbox_core::lifecycle::{Lifecycle, Request};
 use sandbox_core::{
     Error, ErrorKind, Result, Runtime, RuntimeName, SandboxId, SandboxSpec, Stats, Template,
@@ -286,8 +286,8 @@ impl Engine {
             .await
     }
 
-    /// What a sandbox's rules say about `destination`, and why. They alone are asked: which
-    /// addresses are its host's, its neighbours' or behind an allowed name only its runtime knows.
+    /// What a sandbox's rules and its [environment](EngineBuilder::environment) say about
+    /// `destination`, and why. Which addresses allowed names resolved to only its runtime knows.
     ///
     /// # Errors
     /// `NotFound` with field `sandbox_id`.
@@ -296,7 +296,13 @@ impl Engine {
         id: &SandboxId,
         destination: &Destination,
     ) -> Result<Explanation> {
-        Ok(self.get(id).await?.egress.explain(destination))
+        let record = self.get(id).await?;
+        let slot = self.core.slots.get(&record.runtime);
+        // The runtime of one that was destroyed may not be configured any more.
+        let environment = slot.map(|slot| slot.environment.clone());
+        let rules = EgressRules::clone(&record.egress);
+        let policy = ScopedPolicy::new(rules, environment.unwrap_or_default());
+        Ok(policy.explain(destination))
     }
 
     /// What a sandbox uses now. This is no use of it: it wakes nothing.
