@@ -30,12 +30,12 @@ pub struct EventFilter {
 pub enum EventItem {
     /// An event.
     Event(Event),
-    /// Events from `from` to `to`, both included, are no longer kept. Some of them may have been
-    /// of no interest.
+    /// Of the events from `from` to `to`, both included, some are no longer kept; they may have
+    /// been of no interest. Those that are still kept follow.
     Gap {
-        /// The first that is missing.
+        /// The first that may be missing.
         from: u64,
-        /// The last that is missing.
+        /// The last that may be missing.
         to: u64,
     },
 }
@@ -50,6 +50,8 @@ pub struct Subscription {
     committed: watch::Receiver<u64>,
     stop: CancellationToken,
     query: EventQuery,
+    /// Up to which number it was told that events may be missing.
+    told: u64,
     batch: std::vec::IntoIter<Event>,
 }
 
@@ -69,6 +71,7 @@ impl Subscription {
                 from: from.max(1),
                 limit: BATCH,
             },
+            told: 0,
             batch: Vec::new().into_iter(),
         }
     }
@@ -94,14 +97,13 @@ impl Subscription {
             match self.store.events(&self.query).await {
                 Err(error) => return Some(Err(error)),
                 Ok(page) => {
-                    let from = self.query.from;
+                    let from = self.query.from.max(self.told + 1);
                     self.query.from = page.next;
                     self.batch = page.events.into_iter();
                     if page.first_kept > from {
-                        return Some(Ok(EventItem::Gap {
-                            from,
-                            to: page.first_kept - 1,
-                        }));
+                        let to = page.first_kept - 1;
+                        self.told = to;
+                        return Some(Ok(EventItem::Gap { from, to }));
                     }
                 }
             }

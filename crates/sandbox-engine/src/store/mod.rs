@@ -5,6 +5,7 @@
 
 mod memory;
 mod row;
+mod share;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
 #[cfg(test)]
@@ -57,7 +58,7 @@ pub struct EventPage {
     pub events: Vec<Event>,
     /// Where to go on: everything before it was looked at.
     pub next: u64,
-    /// The number of the oldest event that is kept.
+    /// From this number on everything that matches is kept; what comes before may have holes.
     pub first_kept: u64,
 }
 
@@ -79,7 +80,8 @@ pub struct Retention {
     pub destroyed_before: Timestamp,
     /// The most destroyed sandboxes to keep; those destroyed first go first.
     pub max_destroyed: u64,
-    /// The most events to keep.
+    /// The most events to keep. The oldest go first, of those owners that have more than an equal
+    /// share: one that writes much pushes out nobody else's.
     pub max_events: u64,
 }
 

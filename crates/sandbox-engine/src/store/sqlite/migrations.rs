@@ -36,6 +36,10 @@ const MIGRATIONS: &[Migration] = &[
         "0008_quarantine",
         include_str!("migrations/0008_quarantine.sql"),
     ),
+    (
+        "0009_event_trims",
+        include_str!("migrations/0009_event_trims.sql"),
+    ),
 ];
 
 /// Applies what is missing, all of it or nothing.

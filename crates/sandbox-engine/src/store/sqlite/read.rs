@@ -11,11 +11,8 @@ use super::error::failed;
 use super::quarantine::{Place, Unreadable};
 use super::write::int;
 use crate::OwnerId;
-use crate::events::{Event, NewEvent};
 use crate::owners::Month;
-use crate::store::{
-    DestroyedQuery, EventPage, EventQuery, Loaded, StoredProcess, StoredSandbox, UsageRow,
-};
+use crate::store::{DestroyedQuery, Loaded, StoredProcess, StoredSandbox, UsageRow};
 
 pub(super) const OPERATION: &str = "store.read";
 
@@ -31,7 +28,7 @@ where
     row.try_get(name).map_err(|e| failed(OPERATION, e))
 }
 
-fn json<T: DeserializeOwned>(row: &SqliteRow, name: &str) -> Result<T> {
+pub(super) fn json<T: DeserializeOwned>(row: &SqliteRow, name: &str) -> Result<T> {
     let text: &str = column(row, name)?;
     serde_json::from_str(text).map_err(|e| {
         let message = format!("the column {name} holds what this version does not understand");
@@ -162,45 +159,6 @@ pub(super) fn readable<T>(row: Result<T>) -> Option<T> {
         tracing::error!(error = error.report(), "a row of the store is left out");
     })
     .ok()
-}
-
-/// Events up to `last`: what came after it is not shown yet.
-pub(super) async fn events(pool: &SqlitePool, query: &EventQuery, last: u64) -> Result<EventPage> {
-    let mut connection = pool.acquire().await.map_err(|e| failed(OPERATION, e))?;
-    let first_kept: Option<i64> = sqlx::query_scalar("SELECT MIN(seq) FROM events")
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(|e| failed(OPERATION, e))?;
-    let rows = sqlx::query(
-        "SELECT seq, body FROM events WHERE seq BETWEEN ?1 AND ?2
-         AND (?3 IS NULL OR owner = ?3) AND (?4 IS NULL OR sandbox = ?4)
-         ORDER BY seq LIMIT ?5",
-    )
-    .bind(int(query.from))
-    .bind(int(last))
-    .bind(query.owner.as_ref().map(OwnerId::as_str))
-    .bind(query.sandbox.as_ref().map(SandboxId::as_str))
-    .bind(int(query.limit as u64))
-    .fetch_all(&mut *connection)
-    .await
-    .map_err(|e| failed(OPERATION, e))?;
-    let next = match rows.last() {
-        Some(row) if rows.len() == query.limit => unsigned(column(row, "seq")?) + 1,
-        Some(_) | None => query.from.max(last + 1),
-    };
-    let events = rows.iter().filter_map(|row| readable(event(row))).collect();
-    Ok(EventPage {
-        events,
-        next,
-        first_kept: first_kept.map_or(last + 1, unsigned),
-    })
-}
-
-fn event(row: &SqliteRow) -> Result<Event> {
-    Ok(Event {
-        seq: unsigned(column(row, "seq")?),
-        event: json::<NewEvent>(row, "body")?,
-    })
 }
 
 pub(super) async fn usage(

@@ -6,8 +6,7 @@ use sqlx::SqliteConnection;
 
 use super::error::failed;
 use super::writer::Job;
-use super::{quarantine, snapshots};
-use crate::events::Event;
+use super::{events, quarantine, snapshots};
 use crate::store::{Change, Retention, StoredProcess, StoredSandbox};
 
 const OPERATION: &str = "store.write";
@@ -52,7 +51,7 @@ pub(super) fn int(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-fn json(value: &impl Serialize) -> Result<String> {
+pub(super) fn to_json(value: &impl Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(|e| {
         Error::new(ErrorKind::Internal, OPERATION, "cannot be written as JSON").with_source(e)
     })
@@ -84,9 +83,9 @@ async fn update(connection: &mut SqliteConnection, sandbox: &StoredSandbox) -> R
     )
     .bind(sandbox.lifecycle.state().as_str())
     .bind(sandbox.destroyed_at().map(|at| int(at.as_millis())))
-    .bind(json(&sandbox.egress)?)
+    .bind(to_json(&sandbox.egress)?)
     .bind(sandbox.egress_applied)
-    .bind(json(&sandbox.lifecycle)?)
+    .bind(to_json(&sandbox.lifecycle)?)
     .bind(int(sandbox.accounted_ms))
     .bind(start(sandbox)?)
     .bind(int(sandbox.seq));
@@ -105,37 +104,24 @@ async fn insert(connection: &mut SqliteConnection, sandbox: &StoredSandbox) -> R
     .bind(sandbox.runtime.as_str())
     .bind(sandbox.lifecycle.state().as_str())
     .bind(sandbox.destroyed_at().map(|at| int(at.as_millis())))
-    .bind(json(&*sandbox.spec)?)
-    .bind(json(&sandbox.egress)?)
+    .bind(to_json(&*sandbox.spec)?)
+    .bind(to_json(&sandbox.egress)?)
     .bind(sandbox.egress_applied)
-    .bind(json(&sandbox.lifecycle)?)
+    .bind(to_json(&sandbox.lifecycle)?)
     .bind(int(sandbox.accounted_ms))
     .bind(start(sandbox)?);
     run(connection, insert).await
 }
 
 fn start(sandbox: &StoredSandbox) -> Result<Option<String>> {
-    sandbox.start.as_ref().map(json).transpose()
-}
-
-pub(super) async fn events(connection: &mut SqliteConnection, events: &[Event]) -> Result<()> {
-    for event in events {
-        let insert =
-            sqlx::query("INSERT INTO events (seq, owner, sandbox, body) VALUES (?, ?, ?, ?)")
-                .bind(int(event.seq))
-                .bind(event.event.owner.as_str())
-                .bind(event.event.sandbox.as_ref().map(|id| id.as_str()))
-                .bind(json(&event.event)?);
-        run(connection, insert).await?;
-    }
-    Ok(())
+    sandbox.start.as_ref().map(to_json).transpose()
 }
 
 async fn save_process(connection: &mut SqliteConnection, process: &StoredProcess) -> Result<()> {
     let put = sqlx::query("INSERT OR REPLACE INTO processes (id, sandbox, body) VALUES (?, ?, ?)")
         .bind(process.id.as_str())
         .bind(process.sandbox.as_str())
-        .bind(json(process)?);
+        .bind(to_json(process)?);
     run(connection, put).await.map(|_| ())
 }
 
@@ -149,11 +135,7 @@ async fn purge(connection: &mut SqliteConnection, retention: Retention) -> Resul
     for id in &expired {
         forget(connection, id).await?;
     }
-    let trim = sqlx::query(
-        "DELETE FROM events WHERE seq <= (SELECT COALESCE(MAX(seq), 0) FROM events) - ?",
-    )
-    .bind(int(retention.max_events));
-    run(connection, trim).await.map(|_| ())
+    events::trim(connection, retention.max_events).await
 }
 
 /// Those to be forgotten: too old, and the oldest of too many.

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::error::failed;
 use super::quarantine::Unreadable;
-use super::{CommittedEvents, write};
+use super::{CommittedEvents, events, write};
 use crate::SnapshotRecord;
 use crate::events::{Event, NewEvent};
 use crate::process::ProcessId;
@@ -174,7 +174,7 @@ impl State {
             }
             write::apply(&mut self.connection, &order.job).await?;
         }
-        write::events(&mut self.connection, &numbered).await?;
+        events::write(&mut self.connection, &numbered).await?;
         self.execute("COMMIT").await?;
         Ok(numbered)
     }
