@@ -6,10 +6,12 @@ use clap::error::ErrorKind as ClapErrorKind;
 use clap::{CommandFactory, Parser};
 use sandbox_core::{Error, ErrorKind};
 
-use crate::args::{Args, Command};
-use crate::commands;
+use crate::args::{Args, Command, CompletionArgs, RunArgs};
 use crate::local::LocalMaker;
 use crate::output::{Failure, Printer, is_broken_pipe};
+use crate::process::Interrupts;
+use crate::remote::{self, RemoteMaker};
+use crate::{commands, doctor, serve};
 
 /// The exit code of a program whose reader left, as the system has it: 128 and SIGPIPE.
 const EXIT_PIPE: u8 = 141;
@@ -80,19 +82,66 @@ fn run(args: Args) -> u8 {
 }
 
 async fn dispatch(args: Args, printer: Printer) -> Result<u8, Failure> {
-    match args.command {
-        Command::Run(run) => {
-            let maker = LocalMaker::docker().await?;
-            Ok(commands::run(maker, &run, printer).await?)
-        }
-        Command::Completion(completion) => {
-            let mut out = std::io::stdout();
-            clap_complete::generate(completion.shell, &mut Args::command(), "sandbox", &mut out);
-            Ok(0)
-        }
-        _ => {
-            let message = "needs a server";
-            Err(Error::new(ErrorKind::Unsupported, "cli.start", message).into())
-        }
+    let url = args.url.as_deref().filter(|url| !url.is_empty());
+    let work = carry_out(&args.command, url, printer);
+    if hears_signals(&args.command) {
+        return work.await;
     }
+    let mut interrupts = Interrupts::new()?;
+    tokio::select! {
+        done = work => done,
+        // What was begun is dropped, and cleans up behind itself.
+        signal = interrupts.end() => Ok(commands::interrupted(signal)),
+    }
+}
+
+/// Whether a command knows itself what to do about `^C`.
+fn hears_signals(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Serve(_) | Command::Run(_) | Command::Exec(_) | Command::Shell(_)
+    )
+}
+
+async fn carry_out(command: &Command, url: Option<&str>, printer: Printer) -> Result<u8, Failure> {
+    let client = || remote::client(url);
+    match command {
+        Command::Serve(args) => serve::serve(args, printer).await?,
+        Command::Run(args) => return Ok(run_command(args, url, printer).await?),
+        Command::Create(args) => commands::create(&client()?, args, printer).await?,
+        Command::Exec(args) => return Ok(commands::exec(&client()?, args, printer).await?),
+        Command::Shell(args) => return Ok(commands::shell(&client()?, args, printer).await?),
+        Command::Cp(args) => return commands::cp(&client()?, args, printer).await,
+        Command::Ls(args) => commands::ls(&client()?, args, printer).await?,
+        Command::Ps(args) => commands::ps(&client()?, args, printer).await?,
+        Command::Inspect(args) => commands::inspect(&client()?, args, printer).await?,
+        Command::Logs(args) => commands::logs(&client()?, args, printer).await?,
+        Command::Rm(args) => return Ok(commands::remove(&client()?, args, printer).await?),
+        Command::Wake(args) => return Ok(commands::wake(&client()?, args, printer).await?),
+        Command::Suspend(args) => return Ok(commands::suspend(&client()?, args, printer).await?),
+        Command::Keepalive(args) => commands::keepalive(&client()?, args, printer).await?,
+        Command::Keys(args) => return Ok(commands::keys(url, args, printer).await?),
+        Command::Templates(args) => commands::templates(&client()?, args, printer).await?,
+        Command::Snapshots(args) => {
+            return Ok(commands::snapshots(&client()?, args, printer).await?);
+        }
+        Command::Egress(args) => commands::egress(&client()?, args, printer).await?,
+        Command::Events(args) => commands::events(&client()?, args, printer).await?,
+        Command::Usage(args) => commands::usage(&client()?, args, printer).await?,
+        Command::Doctor(args) => return Ok(doctor::doctor(args, url, printer).await?),
+        Command::Completion(args) => complete(args),
+    }
+    Ok(0)
+}
+
+async fn run_command(args: &RunArgs, url: Option<&str>, printer: Printer) -> Result<u8, Error> {
+    match url {
+        Some(_) => commands::run(RemoteMaker::new(remote::client(url)?), args, printer).await,
+        None => commands::run(LocalMaker::docker().await?, args, printer).await,
+    }
+}
+
+fn complete(completion: &CompletionArgs) {
+    let mut out = std::io::stdout();
+    clap_complete::generate(completion.shell, &mut Args::command(), "sandbox", &mut out);
 }

@@ -10,6 +10,7 @@ mod local;
 mod maker;
 mod output;
 mod process;
+mod remote;
 mod serve;
 mod show;
 mod transfer;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sandbox_core::{BoxStream, Progress, Result, Sandbox, SandboxId};
+use sandbox_core::{BoxStream, Command, Process, Progress, Result, SandboxId};
 
 use crate::args::MakeArgs;
 
@@ -14,7 +14,10 @@ pub(crate) trait Maker: Send + Sync {
     async fn prepare(&self, args: &MakeArgs) -> Result<BoxStream<Result<Progress>>>;
 
     /// Makes the sandbox `id` and waits until it runs.
-    async fn create(&self, id: &SandboxId, args: &MakeArgs) -> Result<Arc<dyn Sandbox>>;
+    async fn create(&self, id: &SandboxId, args: &MakeArgs) -> Result<()>;
+
+    /// Starts a command in the sandbox `id`.
+    async fn spawn(&self, id: &SandboxId, command: Command) -> Result<Arc<dyn Process>>;
 
     /// Removes the sandbox `id`, also one that is still being made. One that never was is no
     /// error.

@@ -11,15 +11,13 @@ mod serve;
 use clap::{Parser, Subcommand};
 
 pub(crate) use egress::{EgressArgs, EgressCommand};
-pub(crate) use files::{CpArgs, LogsArgs, LsArgs};
+pub(crate) use files::{CpArgs, FilterArgs, LogsArgs, LsArgs};
 pub(crate) use manage::{
     CompletionArgs, DoctorArgs, EventsArgs, KeysArgs, KeysCommand, SnapshotsCommand, TemplatesArgs,
     UsageArgs,
 };
 pub(crate) use process::{ExecArgs, ShellArgs};
-pub(crate) use sandbox::{
-    CreateArgs, IdArgs, IdsArgs, KeepaliveArgs, MakeArgs, PsArgs, RunArgs, SourceArgs,
-};
+pub(crate) use sandbox::{CreateArgs, IdArgs, IdsArgs, KeepaliveArgs, MakeArgs, PsArgs, RunArgs};
 pub(crate) use serve::ServeArgs;
 
 const EXIT_CODES: &str = "\

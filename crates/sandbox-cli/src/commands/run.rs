@@ -3,10 +3,12 @@
 use futures_util::StreamExt;
 use sandbox_core::{Command, Error, ErrorKind, Result, SandboxId, Signal};
 
+use super::input::with_input;
+
 use crate::args::RunArgs;
 use crate::maker::Maker;
 use crate::output::{Printer, Spinner};
-use crate::process::{Conversation, Input, Interrupts, exit_code, is_terminal, size};
+use crate::process::Interrupts;
 
 /// Makes a sandbox, runs the command in it, and removes it, whatever happens in between.
 ///
@@ -17,7 +19,7 @@ pub(crate) async fn run(mut maker: impl Maker, args: &RunArgs, printer: Printer)
     let id = new_id()?;
     let ended = tokio::select! {
         made = make(&maker, &id, args, printer) => match made {
-            Ok(sandbox) => converse(sandbox, args, printer, &mut interrupts).await,
+            Ok(()) => converse(&maker, &id, args, printer, &mut interrupts).await,
             Err(error) => Err(error),
         },
         signal = interrupts.end() => Ok(interrupted(signal)),
@@ -62,14 +64,7 @@ fn new_id() -> Result<SandboxId> {
     Ok(SandboxId::from_random(random))
 }
 
-type MadeSandbox = std::sync::Arc<dyn sandbox_core::Sandbox>;
-
-async fn make(
-    maker: &impl Maker,
-    id: &SandboxId,
-    args: &RunArgs,
-    printer: Printer,
-) -> Result<MadeSandbox> {
+async fn make(maker: &impl Maker, id: &SandboxId, args: &RunArgs, printer: Printer) -> Result<()> {
     {
         let spinner = Spinner::new(printer.is_json());
         let mut progress = maker.prepare(&args.make).await?;
@@ -81,7 +76,8 @@ async fn make(
 }
 
 async fn converse(
-    sandbox: MadeSandbox,
+    maker: &impl Maker,
+    id: &SandboxId,
     args: &RunArgs,
     printer: Printer,
     interrupts: &mut Interrupts,
@@ -89,33 +85,6 @@ async fn converse(
     let mut command = Command::argv(args.command.iter().cloned());
     command.timeout = args.timeout;
     let (command, input) = with_input(command, args.tty)?;
-    let process = sandbox.spawn(command).await?;
-    let status = Conversation::new(process, input).run(interrupts).await?;
-    if status.cause == Some(sandbox_core::KillCause::OutOfMemory) {
-        printer.note("the command was killed: it reached the sandbox's memory limit");
-    }
-    exit_code(status)
-}
-
-/// Gives `command` the input that there is: a terminal's keys where one is wanted, what is piped
-/// in, or nothing.
-///
-/// # Errors
-/// `InvalidSpec` with field `tty` where a terminal is wanted and there is none.
-pub(crate) fn with_input(mut command: Command, tty: bool) -> Result<(Command, Input)> {
-    use std::io::IsTerminal;
-    if tty {
-        if !is_terminal() {
-            let message = "standard input or output is no terminal; leave out --tty";
-            return Err(Error::invalid("cli.exec", "tty", message));
-        }
-        if let Ok(term) = std::env::var("TERM") {
-            command.env.entry("TERM".to_owned()).or_insert(term);
-        }
-        return Ok((command.pty(size()), Input::Keys));
-    }
-    match std::io::stdin().is_terminal() {
-        true => Ok((command, Input::None)),
-        false => Ok((command.piped_stdin(), Input::Piped)),
-    }
+    let process = maker.spawn(id, command).await?;
+    super::exec::converse(process, input, printer, interrupts).await
 }

@@ -3,6 +3,7 @@
 //! Every setting and its default is in `examples/sandbox.toml`, which a test holds against this
 //! module. Flags go before the file, the file before the defaults.
 
+mod api;
 mod docker;
 mod engine;
 mod file;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::args::ServeArgs;
 
+pub(crate) use api::{ApiSection, ConnectionsSection};
 pub(crate) use docker::DockerSection;
 pub(crate) use engine::EngineSection;
 pub(crate) use file::Loaded;
@@ -50,6 +52,10 @@ pub(crate) struct Config {
     pub(crate) docker: DockerSection,
     /// Limits and times of the engine.
     pub(crate) engine: EngineSection,
+    /// Limits and times of the API.
+    pub(crate) api: ApiSection,
+    /// Limits and times of its connections.
+    pub(crate) connections: ConnectionsSection,
     /// What the organisation of the first start may use.
     pub(crate) quotas: QuotasSection,
 }
@@ -114,6 +120,8 @@ impl Default for Config {
             log: LogSection::default(),
             docker: DockerSection::default(),
             engine: EngineSection::default(),
+            api: ApiSection::default(),
+            connections: ConnectionsSection::default(),
             quotas: QuotasSection::default(),
         }
     }
@@ -156,6 +164,8 @@ impl Config {
             }
         }
         self.quotas.quotas().validate()?;
+        self.api.config()?;
+        self.connections.config()?;
         self.docker.config().validate().map_err(|error| {
             let field = format!("docker.{}", error.field().unwrap_or_default());
             Error::invalid("config", field, error.message())

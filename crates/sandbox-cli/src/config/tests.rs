@@ -113,6 +113,26 @@ fn mistakes_name_the_field_and_what_was_meant() {
             "templates.x.memory",
             "16",
         ),
+        (
+            "[api]\nmetrics = { token = \"short\" }",
+            "api.metrics.token",
+            "16",
+        ),
+        (
+            "[api]\ncors_origins = [\"https://a/\"]",
+            "api.cors_origins[0]",
+            "origin",
+        ),
+        (
+            "[api]\ncors_origins = [\"*\"]",
+            "api.cors_origins[0]",
+            "origin",
+        ),
+        (
+            "[connections]\nmax_connections = 0",
+            "connections.max_connections",
+            "at least 1",
+        ),
         ("a = 1\nb = [", "line 2", "not TOML"),
     ] {
         let error = parse(text).unwrap_err();

@@ -6,7 +6,9 @@ mod runs;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sandbox_core::{BoxStream, Error, ErrorKind, Progress, Result, Runtime, Sandbox, SandboxId};
+use sandbox_core::{
+    BoxStream, Command, Error, ErrorKind, Process, Progress, Result, Runtime, Sandbox, SandboxId,
+};
 use sandbox_engine::Engine;
 use sandbox_engine::templates::Templates;
 use sandbox_runtime_docker::{DockerConfig, DockerRuntime};
@@ -73,11 +75,13 @@ impl Maker for LocalMaker {
         }
     }
 
-    async fn create(&self, id: &SandboxId, args: &MakeArgs) -> Result<Arc<dyn Sandbox>> {
+    async fn create(&self, id: &SandboxId, args: &MakeArgs) -> Result<()> {
         let request = request::create(args, Some(id.clone()), self.engine.templates())?;
-        self.engine.create(request).await?;
-        let handle = self.engine.sandbox(id)?;
-        Ok(handle)
+        self.engine.create(request).await.map(|_| ())
+    }
+
+    async fn spawn(&self, id: &SandboxId, command: Command) -> Result<Arc<dyn Process>> {
+        self.engine.sandbox(id)?.spawn(command).await
     }
 
     async fn remove(&self, id: &SandboxId) -> Result<()> {

@@ -1,6 +1,6 @@
 //! Files of a sandbox.
 
-use sandbox_core::{FileInfo, FileKind};
+use sandbox_api_types::{FileInfo, FileKind};
 
 use super::units::{bytes, time};
 use crate::output::Table;
@@ -20,7 +20,7 @@ pub(crate) fn files(all: &[FileInfo]) -> Table {
             mode(one),
             owner,
             bytes(one.size),
-            time(&one.modified.into()),
+            time(&one.modified_at),
             name,
         ]);
     }
@@ -34,7 +34,7 @@ fn mode(info: &FileInfo) -> String {
         FileKind::Symlink => 'l',
         FileKind::Other => '?',
     };
-    let bits = (0..9).rev().map(|bit| match info.mode >> bit & 1 {
+    let bits = (0..9).rev().map(|bit| match info.mode.0 >> bit & 1 {
         1 => ['x', 'w', 'r'][bit % 3],
         _ => '-',
     });
@@ -50,8 +50,9 @@ mod tests {
     #[test]
     fn modes_are_written_as_ls_writes_them() {
         let path = SandboxPath::new("/d").unwrap();
-        let mut info = FileInfo::new(path, FileKind::Directory, 0);
+        let mut info = sandbox_core::FileInfo::new(path, sandbox_core::FileKind::Directory, 0);
         info.mode = 0o754;
+        let info = FileInfo::from(info);
         assert_eq!(mode(&info), "drwxr-xr--");
         let lines: Vec<String> = files(&[info]).lines().collect();
         assert!(lines[1].ends_with(" d/"), "{lines:?}");

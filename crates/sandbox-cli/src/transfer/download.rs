@@ -4,23 +4,20 @@ use std::fs;
 use std::path::Path;
 
 use futures_util::StreamExt;
-use sandbox_core::{
-    Error, ErrorKind, FileInfo, FileKind, ListOptions, ReadOptions, Result, Sandbox, SandboxPath,
-};
+use sandbox_core::{Error, ErrorKind, FileInfo, FileKind, Result, SandboxPath};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
-use super::CopyReport;
 use super::local::{LocalDir, refused};
 use super::report::{LINK, LINK_TO_NO_FILE, SPECIAL};
+use super::{CopyReport, Files};
 use crate::output::{Bar, output_gone};
 
 /// How deep directories may be nested: no file system has more in a path of 4,096 bytes.
 const MAX_DEPTH: usize = 2048;
 
 /// Copies out of a sandbox.
-#[derive(Debug)]
 pub(crate) struct Download<'a> {
-    sandbox: &'a dyn Sandbox,
+    sandbox: &'a dyn Files,
     follow_links: bool,
     quiet: bool,
     report: CopyReport,
@@ -28,7 +25,7 @@ pub(crate) struct Download<'a> {
 
 impl<'a> Download<'a> {
     /// A copy out of `sandbox`, without progress where `quiet`.
-    pub(crate) fn new(sandbox: &'a dyn Sandbox, follow_links: bool, quiet: bool) -> Self {
+    pub(crate) fn new(sandbox: &'a dyn Files, follow_links: bool, quiet: bool) -> Self {
         Self {
             sandbox,
             follow_links,
@@ -123,7 +120,7 @@ impl<'a> Download<'a> {
         let mut waiting = vec![(from.clone(), root, 1)];
         while let Some((from, here, depth)) = waiting.pop() {
             self.report.directories += 1;
-            for entry in self.sandbox.list(&from, ListOptions::default()).await? {
+            for entry in self.sandbox.list(&from).await? {
                 let name = own_name(&from, &entry)?;
                 match entry.kind {
                     FileKind::Directory if depth >= MAX_DEPTH => {
@@ -180,7 +177,7 @@ impl<'a> Download<'a> {
         writer: &mut (impl AsyncWrite + Unpin),
         failed: impl Fn(std::io::Error) -> Error,
     ) -> Result<u64> {
-        let mut content = self.sandbox.read(from, ReadOptions::default()).await?;
+        let mut content = self.sandbox.read(from).await?;
         let bar = Bar::new(self.quiet, from.as_str(), Some(content.info.size));
         let mut bytes = 0;
         while let Some(chunk) = content.body.next().await {

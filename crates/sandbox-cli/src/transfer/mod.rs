@@ -6,6 +6,7 @@
 //! set-user-id bits never kept.
 
 mod download;
+mod files;
 mod local;
 mod place;
 mod report;
@@ -15,8 +16,9 @@ mod upload;
 mod tests;
 
 pub(crate) use download::Download;
+pub(crate) use files::Files;
 pub(crate) use place::Place;
-pub(crate) use report::{CopyReport, Skipped};
+pub(crate) use report::CopyReport;
 pub(crate) use upload::Upload;
 
 /// How much is read from a file at once.

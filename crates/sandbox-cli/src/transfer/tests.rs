@@ -5,39 +5,68 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use sandbox_core::egress::EgressRules;
 use sandbox_core::{
-    BoxConnection, BoxStream, ByteStream, Command, ErrorKind, FileContent, FileEvent, FileInfo,
-    FileKind, ListOptions, MakeDirOptions, Pid, Process, ProcessInfo, ReadOptions, Result, Runtime,
-    Sandbox, SandboxExt, SandboxId, SandboxPath, SandboxSpec, Signal, SnapshotId, Source, Stats,
-    WatchOptions, WriteOptions, byte_stream,
+    ByteStream, Command, ErrorKind, FileContent, FileInfo, FileKind, ListOptions, MakeDirOptions,
+    ReadOptions, Result, Runtime, Sandbox, SandboxExt, SandboxId, SandboxPath, SandboxSpec, Source,
+    WriteOptions, byte_stream,
 };
 use sandbox_testkit::{FAKE_IMAGE, FakeRuntime};
 
 use super::*;
 
-async fn sandbox() -> Arc<dyn Sandbox> {
+/// A sandbox in memory.
+struct InMemory(Arc<dyn Sandbox>);
+
+#[async_trait]
+impl Files for InMemory {
+    async fn stat(&self, path: &SandboxPath) -> Result<FileInfo> {
+        self.0.stat(path).await
+    }
+
+    async fn list(&self, path: &SandboxPath) -> Result<Vec<FileInfo>> {
+        self.0.list(path, ListOptions::default()).await
+    }
+
+    async fn read(&self, path: &SandboxPath) -> Result<FileContent> {
+        self.0.read(path, ReadOptions::default()).await
+    }
+
+    async fn write(
+        &self,
+        path: &SandboxPath,
+        body: ByteStream,
+        options: WriteOptions,
+    ) -> Result<FileInfo> {
+        self.0.write(path, body, options).await
+    }
+
+    async fn make_dir(&self, path: &SandboxPath) -> Result<bool> {
+        self.0.make_dir(path, MakeDirOptions::default()).await
+    }
+}
+
+async fn sandbox() -> InMemory {
     let id = SandboxId::from_random([1; 16]);
     let spec = SandboxSpec::builder(id, Source::Image(FAKE_IMAGE.into()));
     let runtime = FakeRuntime::new();
-    runtime.create(&spec.build().unwrap()).await.unwrap()
+    InMemory(runtime.create(&spec.build().unwrap()).await.unwrap())
 }
 
 fn path(text: &str) -> SandboxPath {
     SandboxPath::new(text).unwrap()
 }
 
-async fn run(sandbox: &Arc<dyn Sandbox>, line: &str) {
-    let output = sandbox.exec(Command::shell(line)).await.unwrap();
+async fn run(sandbox: &InMemory, line: &str) {
+    let output = sandbox.0.exec(Command::shell(line)).await.unwrap();
     assert!(output.status.success(), "{line}: {}", output.stderr_lossy());
 }
 
-fn upload(sandbox: &Arc<dyn Sandbox>) -> Upload<'_> {
-    Upload::new(sandbox.as_ref(), false, true)
+fn upload(sandbox: &InMemory) -> Upload<'_> {
+    Upload::new(sandbox, false, true)
 }
 
-fn download(sandbox: &Arc<dyn Sandbox>) -> Download<'_> {
-    Download::new(sandbox.as_ref(), false, true)
+fn download(sandbox: &InMemory) -> Download<'_> {
+    Download::new(sandbox, false, true)
 }
 
 #[tokio::test]
@@ -84,7 +113,7 @@ async fn a_file_goes_into_a_directory_that_is_there_and_else_gets_the_name() {
         assert_eq!(sent.unwrap().files, 1);
     }
     for there in ["/srv/in/note", "/srv/new"] {
-        let text = sandbox.read_to_string(&path(there)).await.unwrap();
+        let text = sandbox.0.read_to_string(&path(there)).await.unwrap();
         assert_eq!(text, "hello");
     }
     let dir = here.path().join("dir");
@@ -116,7 +145,7 @@ async fn links_are_named_and_left_out_and_never_made_here() {
     assert_eq!(skipped, ["/srv/t/gone", "/srv/t/to_dir", "/srv/t/to_file"]);
     assert_eq!(fs::read_dir(&back).unwrap().count(), 1);
 
-    let followed = Download::new(sandbox.as_ref(), true, true);
+    let followed = Download::new(&sandbox, true, true);
     let got = followed
         .to_path(&path("/srv/t"), &here.path().join("f"))
         .await;
@@ -185,10 +214,12 @@ async fn a_link_here_that_leads_out_of_the_target_is_not_followed() {
 #[tokio::test]
 async fn what_fails_half_way_leaves_nothing_of_the_file() {
     let here = tempfile::tempdir().unwrap();
-    let hostile: Arc<dyn Sandbox> = Arc::new(Hostile::new(Lie::BreaksOff));
+    let hostile = Hostile(Lie::BreaksOff);
     let to = here.path().join("f");
     fs::write(&to, "old").unwrap();
-    let refused = download(&hostile).to_path(&path("/f"), &to).await;
+    let refused = Download::new(&hostile, false, true)
+        .to_path(&path("/f"), &to)
+        .await;
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::Unavailable);
     assert_eq!(fs::read(&to).unwrap(), b"old");
     assert_eq!(fs::read_dir(here.path()).unwrap().count(), 1);
@@ -198,9 +229,11 @@ async fn what_fails_half_way_leaves_nothing_of_the_file() {
 async fn a_path_outside_of_what_was_listed_is_refused_before_anything_is_written() {
     for lie in [Lie::Elsewhere, Lie::Deeper, Lie::Itself] {
         let here = tempfile::tempdir().unwrap();
-        let hostile: Arc<dyn Sandbox> = Arc::new(Hostile::new(lie));
+        let hostile = Hostile(lie);
         let to = here.path().join("target");
-        let refused = download(&hostile).to_path(&path("/d"), &to).await;
+        let refused = Download::new(&hostile, false, true)
+            .to_path(&path("/d"), &to)
+            .await;
         let error = refused.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Internal, "{lie:?}: {error:?}");
         assert_eq!(fs::read_dir(&to).unwrap().count(), 0);
@@ -211,9 +244,11 @@ async fn a_path_outside_of_what_was_listed_is_refused_before_anything_is_written
 #[tokio::test]
 async fn directories_without_end_end() {
     let here = tempfile::tempdir().unwrap();
-    let hostile: Arc<dyn Sandbox> = Arc::new(Hostile::new(Lie::Endless));
+    let hostile = Hostile(Lie::Endless);
     let to = here.path().join("target");
-    let refused = download(&hostile).to_path(&path("/d"), &to).await;
+    let refused = Download::new(&hostile, false, true)
+        .to_path(&path("/d"), &to)
+        .await;
     // The longest path there is ends it.
     assert!(refused.is_err());
 }
@@ -233,48 +268,25 @@ enum Lie {
     Endless,
 }
 
-#[derive(Debug)]
-struct Hostile {
-    lie: Lie,
-    spec: SandboxSpec,
-}
-
-impl Hostile {
-    fn new(lie: Lie) -> Self {
-        let id = SandboxId::from_random([2; 16]);
-        let spec = SandboxSpec::builder(id, Source::Image(FAKE_IMAGE.into()));
-        Self {
-            lie,
-            spec: spec.build().unwrap(),
-        }
-    }
-}
+struct Hostile(Lie);
 
 fn unused<T>() -> Result<T> {
-    Err(sandbox_core::Error::new(
-        ErrorKind::Internal,
-        "test",
-        "is not used here",
-    ))
+    let error = sandbox_core::Error::new(ErrorKind::Internal, "test", "is not used here");
+    Err(error)
 }
 
 #[async_trait]
-impl Sandbox for Hostile {
-    fn id(&self) -> &SandboxId {
-        self.spec.id()
-    }
-    fn spec(&self) -> &SandboxSpec {
-        &self.spec
-    }
+impl Files for Hostile {
     async fn stat(&self, path: &SandboxPath) -> Result<FileInfo> {
-        let kind = match self.lie {
+        let kind = match self.0 {
             Lie::BreaksOff => FileKind::File,
             _ => FileKind::Directory,
         };
         Ok(FileInfo::new(path.clone(), kind, 10))
     }
-    async fn list(&self, directory: &SandboxPath, _: ListOptions) -> Result<Vec<FileInfo>> {
-        let (at, kind) = match self.lie {
+
+    async fn list(&self, directory: &SandboxPath) -> Result<Vec<FileInfo>> {
+        let (at, kind) = match self.0 {
             Lie::BreaksOff => return unused(),
             Lie::Elsewhere => (path("/etc/passwd"), FileKind::File),
             Lie::Deeper => (directory.join("a/b")?, FileKind::File),
@@ -283,7 +295,8 @@ impl Sandbox for Hostile {
         };
         Ok(vec![FileInfo::new(at, kind, 10)])
     }
-    async fn read(&self, path: &SandboxPath, _: ReadOptions) -> Result<FileContent> {
+
+    async fn read(&self, path: &SandboxPath) -> Result<FileContent> {
         let broken = sandbox_core::Error::new(ErrorKind::Unavailable, "test", "it broke off");
         let chunks = [Ok(Bytes::from_static(b"new")), Err(broken)];
         Ok(FileContent {
@@ -291,56 +304,12 @@ impl Sandbox for Hostile {
             body: Box::pin(futures_util::stream::iter(chunks)),
         })
     }
-    async fn spawn(&self, _: Command) -> Result<Arc<dyn Process>> {
-        unused()
-    }
-    async fn attach(&self, _: Pid) -> Result<Arc<dyn Process>> {
-        unused()
-    }
-    async fn processes(&self) -> Result<Vec<ProcessInfo>> {
-        unused()
-    }
-    async fn signal(&self, _: Pid, _: Signal) -> Result<()> {
-        unused()
-    }
+
     async fn write(&self, _: &SandboxPath, _: ByteStream, _: WriteOptions) -> Result<FileInfo> {
         unused()
     }
-    async fn make_dir(&self, _: &SandboxPath, _: MakeDirOptions) -> Result<bool> {
-        unused()
-    }
-    async fn rename(&self, _: &SandboxPath, _: &SandboxPath) -> Result<()> {
-        unused()
-    }
-    async fn remove(&self, _: &SandboxPath, _: bool) -> Result<()> {
-        unused()
-    }
-    async fn watch(
-        &self,
-        _: &SandboxPath,
-        _: WatchOptions,
-    ) -> Result<BoxStream<Result<FileEvent>>> {
-        unused()
-    }
-    async fn pause(&self) -> Result<()> {
-        unused()
-    }
-    async fn resume(&self) -> Result<()> {
-        unused()
-    }
-    async fn set_egress(&self, _: &EgressRules) -> Result<()> {
-        unused()
-    }
-    async fn connect(&self, _: u16) -> Result<BoxConnection> {
-        unused()
-    }
-    async fn snapshot(&self) -> Result<SnapshotId> {
-        unused()
-    }
-    async fn stats(&self) -> Result<Stats> {
-        unused()
-    }
-    async fn destroy(&self) -> Result<()> {
+
+    async fn make_dir(&self, _: &SandboxPath) -> Result<bool> {
         unused()
     }
 }

@@ -7,20 +7,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream;
-use sandbox_core::{
-    ByteStream, Error, ErrorKind, FileKind, MakeDirOptions, Result, Sandbox, SandboxPath,
-    WriteOptions,
-};
+use sandbox_core::{ByteStream, Error, ErrorKind, FileKind, Result, SandboxPath, WriteOptions};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::report::{LINK, LINK_TO_NO_FILE, NOT_UTF8, SPECIAL};
-use super::{CHUNK, CopyReport};
+use super::{CHUNK, CopyReport, Files};
 use crate::output::Bar;
 
 /// Copies into a sandbox.
-#[derive(Debug)]
 pub(crate) struct Upload<'a> {
-    sandbox: &'a dyn Sandbox,
+    sandbox: &'a dyn Files,
     follow_links: bool,
     quiet: bool,
     report: CopyReport,
@@ -28,7 +24,7 @@ pub(crate) struct Upload<'a> {
 
 impl<'a> Upload<'a> {
     /// A copy into `sandbox`, without progress where `quiet`.
-    pub(crate) fn new(sandbox: &'a dyn Sandbox, follow_links: bool, quiet: bool) -> Self {
+    pub(crate) fn new(sandbox: &'a dyn Files, follow_links: bool, quiet: bool) -> Self {
         Self {
             sandbox,
             follow_links,
@@ -93,8 +89,7 @@ impl<'a> Upload<'a> {
     async fn tree(&mut self, from: &Path, to: &SandboxPath) -> Result<()> {
         let mut waiting = vec![(from.to_owned(), to.clone())];
         while let Some((from, to)) = waiting.pop() {
-            let options = MakeDirOptions::default();
-            self.sandbox.make_dir(&to, options).await?;
+            self.sandbox.make_dir(&to).await?;
             self.report.directories += 1;
             for path in entries(&from)? {
                 let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
@@ -149,8 +144,10 @@ impl<'a> Upload<'a> {
     ) -> Result<()> {
         let bar = Arc::new(Bar::new(self.quiet, name, size));
         let body = body(from, name.to_owned(), bar);
-        let mut options = WriteOptions::default();
-        options.mode = mode;
+        let options = WriteOptions {
+            mode,
+            ..WriteOptions::default()
+        };
         let written = self.sandbox.write(to, body, options).await?;
         self.report.file(written.size);
         Ok(())
