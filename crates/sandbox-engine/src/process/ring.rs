@@ -243,9 +243,12 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use futures_util::FutureExt;
 
     use super::*;
+    use crate::process::pace::Pace;
 
     fn ring(chunks: usize) -> Ring {
         Ring::new(chunks * (40 + CHUNK_OVERHEAD), 1)
@@ -309,7 +312,7 @@ mod tests {
     #[test]
     fn the_end_of_output_that_is_longer_than_the_ring_is_kept() {
         let ring = Ring::new(1_000, 1);
-        ring.push(OutputStream::Stdout, vec![7; 64_000].into());
+        push_now(&ring, OutputStream::Stdout, vec![7; 64_000]);
         assert!(seq_at(&ring, ring.next_seq() - 1).is_ok());
     }
 
@@ -317,7 +320,7 @@ mod tests {
     fn long_output_is_cut_and_loses_no_byte() {
         let ring = Ring::new(1 << 20, 1);
         let data: Vec<u8> = (0..200_000u32).map(|n| n as u8).collect();
-        ring.push(OutputStream::Stdout, data.clone().into());
+        push_now(&ring, OutputStream::Stdout, data.clone());
         let mut read = Vec::new();
         for seq in 1..ring.next_seq() {
             let Found::Item(OutputItem::Output(chunk)) = ring.at(seq) else {
@@ -327,5 +330,55 @@ mod tests {
             read.extend_from_slice(&chunk.data);
         }
         assert_eq!(read, data);
+    }
+
+    /// Reads everything that is there, and says what the reader wants next.
+    fn read_all(ring: &Ring, read: &mut Vec<u8>, mut next: u64) -> u64 {
+        while let Found::Item(item) = ring.at(next) {
+            let OutputItem::Output(chunk) = item else {
+                panic!("{item:?}");
+            };
+            read.extend_from_slice(&chunk.data);
+            next = chunk.seq + 1;
+        }
+        next
+    }
+
+    #[test]
+    fn a_paced_reader_misses_nothing_however_much_is_written() {
+        let ring = Arc::new(Ring::new(1_000, 1));
+        let pace = Pace::new(&ring, 1);
+        let data: Vec<u8> = (0..50_000u32).map(|n| n as u8).collect();
+        let mut pushing = Box::pin(ring.push(OutputStream::Stdout, data.clone().into()));
+        let (mut read, mut next) = (Vec::new(), 1);
+        while pushing.as_mut().now_or_never().is_none() {
+            assert!(ring.state.locked().used <= 1_000, "what is kept is bounded");
+            next = read_all(&ring, &mut read, next);
+            pace.advance(next);
+        }
+        read_all(&ring, &mut read, next);
+        assert!(read == data);
+    }
+
+    #[test]
+    fn a_paced_reader_that_leaves_holds_nothing_up() {
+        let ring = Arc::new(Ring::new(1_000, 1));
+        let (one, other) = (Pace::new(&ring, 1), Pace::new(&ring, 1));
+        let mut pushing = Box::pin(ring.push(OutputStream::Stdout, vec![7; 50_000].into()));
+        assert!(pushing.as_mut().now_or_never().is_none());
+        drop(one);
+        assert!(pushing.as_mut().now_or_never().is_none(), "the other waits");
+        drop(other);
+        assert!(pushing.as_mut().now_or_never().is_some());
+    }
+
+    #[test]
+    fn nobody_waits_for_a_paced_reader_once_nothing_more_comes() {
+        let ring = Arc::new(Ring::new(1_000, 1));
+        let _pace = Pace::new(&ring, 1);
+        let mut pushing = Box::pin(ring.push(OutputStream::Stdout, vec![7; 50_000].into()));
+        assert!(pushing.as_mut().now_or_never().is_none());
+        ring.close();
+        assert!(pushing.as_mut().now_or_never().is_some());
     }
 }
