@@ -1,5 +1,9 @@
 #![doc = include_str!("../README.md")]
 
+// The tests inside share their support with those outside, which know the crate by its name.
+#[cfg(test)]
+extern crate self as sandbox_api;
+
 mod config;
 mod dialect;
 mod docs;

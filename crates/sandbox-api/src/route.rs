@@ -118,6 +118,9 @@ pub struct RouteInfo {
     pub path: String,
     /// What the layers do for it.
     pub policy: RoutePolicy,
+    /// Whether it is an operation of the API's description; otherwise it is another spelling of
+    /// one.
+    pub is_described: bool,
 }
 
 /// One route: its handler, its operation in the API's description, and its policy.
@@ -161,6 +164,7 @@ impl Table {
             method: only_method(&paths),
             path: only_path(&paths).to_owned(),
             policy,
+            is_described: true,
         };
         self.routes.push(Route {
             info,
@@ -185,6 +189,7 @@ impl Table {
             method,
             path: path.to_owned(),
             policy,
+            is_described: false,
         };
         self.routes.push(Route {
             info,
@@ -225,7 +230,8 @@ impl Table {
 
     /// The routes as they are described.
     pub(crate) fn into_documented(self) -> impl Iterator<Item = Documented> {
-        self.routes.into_iter().map(|route| Documented {
+        let described = self.routes.into_iter().filter(|route| route.info.is_described);
+        described.map(|route| Documented {
             item: route.paths.paths.into_values().next().unwrap_or_default(),
             info: route.info,
             schemas: route.schemas,

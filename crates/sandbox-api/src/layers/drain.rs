@@ -14,9 +14,12 @@ use axum::http::HeaderMap;
 use axum::http::header::EXPECT;
 use futures_util::StreamExt;
 use http_body::{Frame, SizeHint};
+use tower_http::timeout::TimeoutBody;
 
 /// The longest that somebody is read on whose request was refused.
 const MAX_TIME: Duration = Duration::from_secs(30);
+/// The longest that somebody is waited for who sends nothing more.
+const MAX_PAUSE: Duration = Duration::from_secs(2);
 /// How much more than a body may have is read.
 const MAX_MORE: u64 = 16 << 20;
 
@@ -43,6 +46,7 @@ impl Leftover {
         }
         let most = limit.saturating_add(MAX_MORE);
         // Whatever comes of it, the answer is given.
+        let body = Body::new(TimeoutBody::new(MAX_PAUSE, body));
         let _ = tokio::time::timeout(MAX_TIME, read(body, most)).await;
     }
 }

@@ -24,6 +24,9 @@ mod security;
 mod span;
 mod streams;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use detached::Detached;
 pub(crate) use failures::Failures;
 pub(crate) use metrics::Metrics;
