@@ -6,13 +6,17 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
+use axum::response::Response;
 use sandbox_api::ApiConfig;
-use sandbox_core::{SandboxId, Source, Timestamp};
+use sandbox_core::{Runtime, SandboxId, Source, Timestamp};
 use sandbox_engine::owners::{
-    ApiKey, KeyRecord, MemoryOwners, NewKey, Organisation, Owners, Quotas, Scope, Scopes,
+    ApiKey, KeyRecord, MemoryOwners, NewKey, Organisation, Owners, QuotaAdmission, Quotas, Scope,
+    Scopes,
 };
+use sandbox_engine::store::{MemoryStore, Store};
+use sandbox_engine::templates::Templates;
 use sandbox_engine::{Clock, CreateRequest, Engine, OwnerId};
-use sandbox_testkit::{FAKE_IMAGE, FakeDaemon, ManualClock};
+use sandbox_testkit::{FAKE_IMAGE, FakeDaemon, FakeRuntime, ManualClock};
 use serde_json::Value;
 use tower::ServiceExt;
 
@@ -63,15 +67,30 @@ impl World {
     }
 
     pub(crate) async fn with(config: ApiConfig, quotas: Quotas) -> Self {
+        Self::over(config, quotas, |runtime| Arc::new(runtime)).await
+    }
+
+    /// Over the runtime that `wrap` makes of the fake one.
+    pub(crate) async fn over(
+        config: ApiConfig,
+        quotas: Quotas,
+        wrap: impl FnOnce(FakeRuntime) -> Arc<dyn Runtime>,
+    ) -> Self {
         let clock = ManualClock::new();
         let daemon = FakeDaemon::with_clock(clock.clone());
+        let owners = Arc::new(Owners::new(Arc::new(MemoryOwners::default())));
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let test_clock = TestClock(clock.clone());
+        let admission = QuotaAdmission::new(Arc::clone(&owners), Arc::new(test_clock.clone()));
         let engine = Engine::builder()
-            .runtime("fake", Arc::new(daemon.connect()))
-            .clock(TestClock(clock.clone()))
+            .runtime("fake", wrap(daemon.connect()))
+            .templates(Templates::builtin().unwrap())
+            .shared_store(store)
+            .admission(admission)
+            .clock(test_clock)
             .build()
             .await
             .unwrap();
-        let owners = Arc::new(Owners::new(Arc::new(MemoryOwners::default())));
         let acme = tenant(&owners, "acme", quotas, clock.now()).await;
         let rival = tenant(&owners, "rival", Quotas::default(), clock.now()).await;
         let router = sandbox_api::router(engine.clone(), Arc::clone(&owners), config);
@@ -104,6 +123,10 @@ impl World {
 
     pub(crate) fn post(&self, path: impl AsRef<str>) -> Ask<'_> {
         self.ask(Method::POST, path)
+    }
+
+    pub(crate) fn put(&self, path: impl AsRef<str>) -> Ask<'_> {
+        self.ask(Method::PUT, path)
     }
 
     pub(crate) fn delete(&self, path: impl AsRef<str>) -> Ask<'_> {
@@ -181,10 +204,14 @@ impl Ask<'_> {
         self
     }
 
+    /// Sends it and answers what comes, the body unread.
+    pub(crate) async fn open(self) -> Response {
+        self.router.clone().oneshot(self.request).await.unwrap()
+    }
+
     /// Sends it and reads the whole answer.
     pub(crate) async fn send(self) -> Answer {
-        let response = self.router.clone().oneshot(self.request).await.unwrap();
-        let (parts, body) = response.into_parts();
+        let (parts, body) = self.open().await.into_parts();
         Answer {
             status: parts.status,
             headers: parts.headers,
