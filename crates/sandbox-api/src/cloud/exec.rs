@@ -104,7 +104,7 @@ async fn exec_stream(
     Json(body): Json<ExecRequest>,
 ) -> Result<Response, ApiError> {
     let (command, input) = body.into_core()?;
-    let process = start(&state, &sandbox, command, None).await?;
+    let process = start(&state, &sandbox, command, options(None, false)).await?;
     let fed = process.clone();
     let feeding = input.map(|input| {
         let feed = async move { feed(&fed, input).await };
@@ -116,16 +116,21 @@ async fn exec_stream(
     Ok(sse::answer(watched.into_events(), &request_id))
 }
 
+/// How to start a process under `tag`, and whether it waits for its first reader.
+pub(super) fn options(tag: Option<String>, paced: bool) -> ProcessOptions {
+    let mut options = ProcessOptions::default();
+    (options.tag, options.paced) = (tag, paced);
+    options
+}
+
 /// Starts a process that outlives the request, also one whose client leaves meanwhile.
 pub(super) async fn start(
     state: &AppState,
     sandbox: &SandboxRef,
     command: Command,
-    tag: Option<String>,
+    options: ProcessOptions,
 ) -> Result<ProcessHandle> {
     let (engine, id) = (state.engine().clone(), sandbox.id().clone());
-    let mut options = ProcessOptions::default();
-    options.tag = tag;
     detached(async move { engine.start_process(&id, command, options).await }).await
 }
 

@@ -16,7 +16,7 @@ use sandbox_engine::process::{ProcessHandle, ProcessSelector, ProcessStatus};
 use serde::Deserialize;
 use utoipa_axum::routes;
 
-use super::exec::start;
+use super::exec::{options, start};
 use super::live::Live;
 use super::output::{Until, Watched};
 use super::sse;
@@ -146,7 +146,7 @@ async fn start_process(
     Json(body): Json<StartProcess>,
 ) -> Result<(StatusCode, Json<Process>), ApiError> {
     let (command, tag) = body.into_core()?;
-    let process = start(&state, &sandbox, command, tag).await?;
+    let process = start(&state, &sandbox, command, options(tag, false)).await?;
     Ok((StatusCode::CREATED, Json(shown(&process))))
 }
 

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::IntoResponse;
 use sandbox_api_types::{
-    CreateSandbox, ListSandboxes, Sandbox, SandboxList, SandboxStatus, SandboxView,
+    CreateSandbox, Environment, ListSandboxes, Sandbox, SandboxList, SandboxStatus, SandboxView,
 };
 use sandbox_core::lifecycle::State as Stage;
 use sandbox_engine::{DEFAULT_PAGE, ListFilter, OwnerId, SandboxRecord};
@@ -28,6 +28,8 @@ pub(super) fn table() -> Table {
         )
         .add(routes!(list_sandboxes), read(Unary))
         .add(routes!(get_sandbox), read(Unary))
+        // Only who may run commands is shown what every command is given.
+        .add(routes!(get_environment), write(NoBody, Unary, Repeatable))
         .add(routes!(destroy_sandbox), write(NoBody, Long, Repeatable))
 }
 
@@ -143,6 +145,20 @@ fn filter(asked: ListSandboxes, owner: &OwnerId) -> sandbox_core::Result<ListFil
 )]
 async fn get_sandbox(State(state): State<AppState>, sandbox: SandboxRef) -> Json<Sandbox> {
     Json(shown(&state, &sandbox.record))
+}
+
+/// Get a sandbox's environment variables
+///
+/// Those that every command in it is given, the template's included. They may be secrets: this takes
+/// a key that may run commands.
+#[utoipa::path(
+    get, path = "/v1/sandboxes/{id}/environment", tag = "sandboxes",
+    params(("id" = String, Path, description = "The sandbox's id")),
+    responses((status = 200, description = "The variables", body = Environment)),
+)]
+async fn get_environment(sandbox: SandboxRef) -> Json<Environment> {
+    let env = sandbox.record.spec.env().clone();
+    Json(Environment { env })
 }
 
 /// Destroy a sandbox

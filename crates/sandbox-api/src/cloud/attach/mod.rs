@@ -18,7 +18,7 @@ use sandbox_engine::process::ProcessHandle;
 use utoipa_axum::routes;
 
 use self::session::{End, Session};
-use super::exec::start;
+use super::exec::{options, start};
 use super::live::Live;
 use super::processes::Watch;
 use super::upgrade::Upgrade;
@@ -50,7 +50,8 @@ pub(super) fn table() -> Table {
 /// messages are standard input, of which `stdin_taken` says how much was taken; text messages are
 /// `{"type":"close_stdin"}`, `{"type":"signal","signal":"INT"}` and
 /// `{"type":"resize","cols":80,"rows":24}`. What cannot be carried out is answered with `error`,
-/// which ends the connection only when it is `fatal`. Leaving kills nothing.
+/// which ends the connection only when it is `fatal`. With `paced=true` the process waits for a
+/// client that reads more slowly than it writes, and no output is lost. Leaving kills nothing.
 #[utoipa::path(
     get, path = "/v1/sandboxes/{id}/processes/{pid}/attach", tag = "processes",
     params(
@@ -70,9 +71,7 @@ async fn attach(
     let session = Session::new(state, request_id);
     upgrade.on_upgrade(move |socket| async move {
         let (mut client, mut said) = socket.split();
-        let end = session
-            .attend(process, query.from, &mut client, &mut said)
-            .await;
+        let end = session.attend(process, query, &mut client, &mut said).await;
         session.say_goodbye(end, &mut client, &mut said).await;
     })
 }
@@ -80,35 +79,37 @@ async fn attach(
 /// Start a process, and attach to it
 ///
 /// A WebSocket whose first message is `{"type":"start", …}` with the body of a process to start, to
-/// be sent within 30 seconds; then as attaching to it.
+/// be sent within 30 seconds; then as attaching to it, from the start of its output.
 #[utoipa::path(
     get, path = "/v1/sandboxes/{id}/exec/attach", tag = "commands",
-    params(("id" = String, Path, description = "The sandbox's id")),
+    params(("id" = String, Path, description = "The sandbox's id"), AttachQuery),
     responses((status = 101, description = "The connection")),
 )]
 async fn exec_attach(
     State(state): State<AppState>,
     Live(sandbox): Live,
     request_id: RequestId,
+    Query(query): Query<AttachQuery>,
     Upgrade(upgrade): Upgrade,
 ) -> Response {
-    upgrade.on_upgrade(move |socket| serve_exec(state, sandbox, request_id, socket))
+    upgrade.on_upgrade(move |socket| serve_exec(state, sandbox, request_id, query, socket))
 }
 
 async fn serve_exec(
     state: AppState,
     sandbox: SandboxRef,
     request_id: RequestId,
+    query: AttachQuery,
     socket: WebSocket,
 ) {
     let session = Session::new(state.clone(), request_id);
     let (mut client, mut said) = socket.split();
     let started = tokio::select! {
-        started = started(&state, &sandbox, &mut said) => started,
+        started = started(&state, &sandbox, query.paced, &mut said) => started,
         () = state.shutdown().cancelled() => Err(End::Shutdown),
     };
     let end = match started {
-        Ok(process) => session.attend(process, 0, &mut client, &mut said).await,
+        Ok(process) => session.attend(process, query, &mut client, &mut said).await,
         Err(end) => end,
     };
     session.say_goodbye(end, &mut client, &mut said).await;
@@ -118,6 +119,7 @@ async fn serve_exec(
 async fn started(
     state: &AppState,
     sandbox: &SandboxRef,
+    paced: bool,
     said: &mut SplitStream<WebSocket>,
 ) -> Result<ProcessHandle, End> {
     let asked = tokio::time::timeout(START_GRACE, first_message(said)).await;
@@ -128,7 +130,10 @@ async fn started(
     })?;
     let failed = |error: Error| End::Failed(error.into());
     let (command, tag) = asked.into_core().map_err(failed)?;
-    start(state, sandbox, command, tag).await.map_err(failed)
+    let options = options(tag, paced);
+    start(state, sandbox, command, options)
+        .await
+        .map_err(failed)
 }
 
 async fn first_message(said: &mut SplitStream<WebSocket>) -> Result<StartProcess, End> {

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! All of it is one task. Nothing between the ends grows: a client that does not read leaves the
-//! output in the ring, where the oldest goes first; one that sends too much is not read; one that
+//! output in the ring, where the oldest goes first (or the process waits for it, where it asked for
+//! that); one that sends too much is not read; one that
 //! does both waits for itself.
 
 use std::time::Duration;
@@ -17,7 +18,7 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{FutureExt, SinkExt, StreamExt};
-use sandbox_api_types::{ClientMessage, ServerMessage};
+use sandbox_api_types::{AttachQuery, ClientMessage, ServerMessage};
 use sandbox_core::{Error, ErrorKind, Result};
 use sandbox_engine::process::{ProcessHandle, ProcessStatus};
 use tokio::sync::{mpsc, watch};
@@ -78,7 +79,7 @@ impl Session {
     pub(super) async fn attend(
         &self,
         process: ProcessHandle,
-        from: u64,
+        query: AttachQuery,
         client: &mut Client,
         said: &mut Said,
     ) -> End {
@@ -89,7 +90,7 @@ impl Session {
         let feeding = feeder.run(&process, refuse.clone()).fuse();
         tokio::pin!(feeding);
         let end = tokio::select! {
-            end = self.send(&process, from, client, inbox, &pulse) => end,
+            end = self.send(&process, query, client, inbox, &pulse) => end,
             end = receive(&process, said, queue, refuse, &pulse) => end,
             // It ends with the queue, which `receive` holds.
             () = &mut feeding => End::Left,
@@ -105,13 +106,16 @@ impl Session {
     async fn send(
         &self,
         process: &ProcessHandle,
-        from: u64,
+        query: AttachQuery,
         client: &mut Client,
         mut inbox: Inbox,
         pulse: &Pulse,
     ) -> End {
         let shutdown = self.state.shutdown();
-        let mut reader = process.read(from);
+        let mut reader = match query.paced {
+            true => process.read_paced(query.from),
+            false => process.read(query.from),
+        };
         let mut pings = pings(self.state.config().ping_interval);
         let mut silence = 0;
         let mut message = wire::text(&ServerMessage::Started {
