@@ -230,7 +230,10 @@ impl Table {
 
     /// The routes as they are described.
     pub(crate) fn into_documented(self) -> impl Iterator<Item = Documented> {
-        let described = self.routes.into_iter().filter(|route| route.info.is_described);
+        let described = self
+            .routes
+            .into_iter()
+            .filter(|route| route.info.is_described);
         described.map(|route| Documented {
             item: route.paths.paths.into_values().next().unwrap_or_default(),
             info: route.info,

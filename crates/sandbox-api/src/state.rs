@@ -1,6 +1,8 @@
 //! What every handler can reach.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use sandbox_core::{Error, ErrorKind, Result, SandboxId, Timestamp};
 use sandbox_engine::owners::Owners;
@@ -25,6 +27,8 @@ struct Inner {
     failures: Failures,
     room: Semaphore,
     detached: Detached,
+    /// When old idempotency keys were last forgotten, in milliseconds since the epoch.
+    forgot_at: AtomicU64,
 }
 
 impl AppState {
@@ -36,6 +40,7 @@ impl AppState {
             failures: Failures::new(config.failed_authentications_per_minute),
             room: Semaphore::new(most),
             detached: Detached::new(most),
+            forgot_at: AtomicU64::new(engine.now().as_millis()),
             engine,
             owners,
             config,
@@ -73,6 +78,19 @@ impl AppState {
     /// Work that goes on when its client leaves.
     pub(crate) fn detached(&self) -> &Detached {
         &self.0.detached
+    }
+
+    /// Whether old idempotency keys are to be forgotten, now that `every` has passed since the last
+    /// time. Of several who ask at once, one is told so.
+    pub(crate) fn is_due_to_forget(&self, now: Timestamp, every: Duration) -> bool {
+        let last = self.0.forgot_at.load(Ordering::Relaxed);
+        let is_due = now.since(Timestamp::from_millis(last)) >= every;
+        let (from, to) = (last, now.as_millis());
+        let forgot = &self.0.forgot_at;
+        is_due
+            && forgot
+                .compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
     }
 
     /// The time, as the engine's clock has it.

@@ -22,6 +22,16 @@ impl Detached {
         }
     }
 
+    /// Runs `work` to its end, if there is room for it; nobody waits.
+    pub(super) fn aside(&self, work: impl Future<Output = ()> + Send + 'static) {
+        if let Ok(room) = Arc::clone(&self.room).try_acquire_owned() {
+            tokio::spawn(async move {
+                let _room = room;
+                work.await;
+            });
+        }
+    }
+
     /// Runs `work` to its end in a task of its own, and answers what it comes to. When the future
     /// is dropped, the work goes on.
     pub(super) async fn run(

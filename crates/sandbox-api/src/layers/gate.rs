@@ -90,7 +90,9 @@ impl Gate {
                 error.into_response()
             }
         };
-        if response.extensions().get::<ApiError>().is_some() {
+        // One with an idempotency key is written already.
+        let is_error = response.extensions().get::<ApiError>().is_some();
+        if is_error || response.status().is_client_error() {
             leftover.drain(expects, most).await;
         }
         response

@@ -5,6 +5,7 @@
 //! a repetition is read to its end before it is answered.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
@@ -26,6 +27,7 @@ use super::{panics, replay};
 use crate::error::ApiError;
 use crate::extract::{Caller, Claimed, RequestId};
 use crate::route::{BodyClass, Repeat};
+use crate::state::AppState;
 
 static HEADERS: [HeaderName; 2] = [
     HeaderName::from_static("idempotency-key"),
@@ -33,6 +35,9 @@ static HEADERS: [HeaderName; 2] = [
 ];
 /// Where the digest of a file is kept with the answer to its upload. Nobody is shown it.
 const DIGEST: &str = "x-sandbox-body-digest";
+
+/// How often keys whose time is over are looked for.
+const FORGET_EVERY: Duration = Duration::from_secs(10 * 60);
 
 /// The key of a request, where it has one that means something to its route.
 ///
@@ -72,11 +77,26 @@ pub(super) async fn carry_out(
     request: Request,
     next: Next,
 ) -> Response {
+    forget_old_ones(&gate.state);
     let done = match gate.policy.body {
         BodyClass::File => uploaded(&gate, key, effect, request, next).await,
         BodyClass::None | BodyClass::Json => buffered(&gate, key, effect, request, next).await,
     };
     done.unwrap_or_else(ApiError::into_response)
+}
+
+/// Forgets keys whose time is over: aside, and at most once in [`FORGET_EVERY`].
+fn forget_old_ones(state: &AppState) {
+    let now = state.now();
+    if !state.is_due_to_forget(now, FORGET_EVERY) {
+        return;
+    }
+    let keys = state.config().idempotency.clone();
+    state.detached().aside(async move {
+        if let Err(error) = keys.expire(now).await {
+            tracing::warn!(%error, "cannot forget old idempotency keys");
+        }
+    });
 }
 
 /// A request whose body is small enough to be read before.

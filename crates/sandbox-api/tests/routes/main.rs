@@ -2,7 +2,11 @@
 
 mod docs;
 mod matrix;
+mod once;
 mod openapi;
+mod origins;
+mod probes;
+mod serve;
 
 #[path = "../api/support.rs"]
 #[expect(

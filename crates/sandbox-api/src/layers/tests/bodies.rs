@@ -172,6 +172,15 @@ async fn whoever_is_known_and_still_sends_is_read_on_before_the_answer() {
     ask.send().await.expect(400);
     assert_eq!(taken.load(Ordering::SeqCst), 50);
 
+    // Also where its request has an idempotency key.
+    let (body, taken) = chunks(50);
+    let ask = lab
+        .ask(Method::PUT, "/test/file")
+        .header("idempotency-key", "k")
+        .body(body);
+    ask.send().await.expect(400);
+    assert_eq!(taken.load(Ordering::SeqCst), 50);
+
     // One that waits to be told to send is not told to.
     let (body, taken) = chunks(50);
     let ask = lab

@@ -1,10 +1,18 @@
 //! A request with a key is carried out once.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use axum::http::Method;
 use futures_util::FutureExt;
+use sandbox_engine::idempotency::{
+    Idempotency, IdempotencyLimits, IdempotencyStore, MemoryIdempotency,
+};
+use sandbox_engine::owners::Quotas;
 use serde_json::json;
 
 use super::lab::Lab;
+use crate::config::ApiConfig;
 
 #[tokio::test]
 async fn the_same_request_again_gets_the_first_answer_again() {
@@ -221,4 +229,29 @@ async fn a_body_that_a_route_does_not_take_does_not_matter() {
     ask("{}").send().await.expect(204);
     let again = ask("").send().await.expect(204);
     assert_eq!(again.header("idempotent-replayed"), "true");
+}
+
+#[tokio::test]
+async fn keys_are_forgotten_in_time_also_where_nobody_asks_for_it() {
+    let store = Arc::new(MemoryIdempotency::default());
+    let config = ApiConfig {
+        idempotency: Idempotency::new(store.clone(), IdempotencyLimits::default()),
+        ..ApiConfig::default()
+    };
+    let lab = Lab::with(config, Quotas::default()).await;
+    let owner = lab.acme.owner();
+    let ask = async |key: &str| {
+        let ask = lab.post("/test/add").json(&json!({"inner": {"count": 1}}));
+        ask.header("idempotency-key", key).send().await.expect(201)
+    };
+    ask("first").await;
+    lab.clock.advance(Duration::from_secs(24 * 60 * 60));
+    ask("second").await;
+    for _ in 0..6_000 {
+        if store.totals(owner.as_str()).await.unwrap().records == 1 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the first key is still there");
 }

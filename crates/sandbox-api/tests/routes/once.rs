@@ -1,0 +1,117 @@
+//! Idempotency keys on the routes there are: one effect, whoever asks how often.
+
+use axum::http::Method;
+use sandbox_testkit::FAKE_IMAGE;
+use serde_json::json;
+
+use crate::support::World;
+
+#[tokio::test]
+async fn two_creates_at_once_make_one_sandbox() {
+    let world = World::new().await;
+    let body = json!({"image": FAKE_IMAGE, "metadata": {"n": "1"}});
+    let create = || {
+        let ask = world.post("/v1/sandboxes").json(&body);
+        ask.header("idempotency-key", "k").send()
+    };
+    let (one, two, three) = tokio::join!(create(), create(), create());
+    let all = [one.expect(201), two.expect(201), three.expect(201)];
+    assert!(all.iter().all(|answer| answer.body == all[0].body));
+    let replayed =
+        |answer: &&crate::support::Answer| answer.header("idempotent-replayed") == "true";
+    assert_eq!(all.iter().filter(replayed).count(), 2);
+    assert_eq!(world.daemon.sandboxes().len(), 1);
+
+    let other = json!({"image": FAKE_IMAGE, "metadata": {"n": "2"}});
+    let other = world
+        .post("/v1/sandboxes")
+        .json(&other)
+        .header("idempotency-key", "k");
+    let other = other.send().await.expect(409);
+    assert_eq!(other.field(), "idempotency_key");
+    assert_eq!(world.daemon.sandboxes().len(), 1);
+}
+
+#[tokio::test]
+async fn a_create_that_was_refused_leaves_its_key_free() {
+    let world = World::new().await;
+    let create = async |source: &str, name: &str| {
+        let ask = world.post("/v1/sandboxes").json(&json!({source: name}));
+        ask.header("idempotency-key", "k").send().await
+    };
+    create("template", "no-such-template").await.expect(404);
+    create("image", FAKE_IMAGE).await.expect(201);
+    assert_eq!(world.daemon.sandboxes().len(), 1);
+}
+
+#[tokio::test]
+async fn a_command_runs_once() {
+    let world = World::new().await;
+    let id = world.sandbox(&world.acme).await;
+    let run = async || {
+        let body = json!({"command": "echo ran >> /tmp/runs; cat /tmp/runs"});
+        let ask = world.post(format!("/v1/sandboxes/{id}/exec")).json(&body);
+        ask.header("idempotency-key", "k").send().await.expect(200)
+    };
+    let first = run().await;
+    assert_eq!(first.json()["stdout"], "ran\n");
+    let again = run().await;
+    assert_eq!(again.header("idempotent-replayed"), "true");
+    assert_eq!(again.body, first.body);
+    let file = world
+        .get(format!("/v1/sandboxes/{id}/files/tmp/runs"))
+        .send()
+        .await
+        .expect(200);
+    assert_eq!(file.body, "ran\n");
+}
+
+#[tokio::test]
+async fn a_file_is_written_once() {
+    let world = World::new().await;
+    let id = world.sandbox(&world.acme).await;
+    let path = format!("/v1/sandboxes/{id}/files/tmp/once");
+    let write = async |content: &'static str| {
+        let ask = world.ask(Method::PUT, &path).body(content);
+        ask.header("idempotency-key", "k").send().await
+    };
+    write("one").await.expect(204);
+    world
+        .put(&path)
+        .body("changed since")
+        .send()
+        .await
+        .expect(204);
+    let again = write("one").await.expect(204);
+    assert_eq!(again.header("idempotent-replayed"), "true");
+    write("two").await.expect(409);
+    let file = world.get(&path).send().await.expect(200);
+    assert_eq!(file.body, "changed since");
+}
+
+#[tokio::test]
+async fn a_key_is_made_and_shown_once_and_not_again_under_another_body() {
+    let world = World::new().await;
+    let make = async |name: &str| {
+        let ask = world.ask_as(&world.acme.admin, Method::POST, "/v1/keys");
+        let ask = ask.json(&json!({"name": name, "scopes": ["read"]}));
+        ask.header("idempotency-key", "k").send().await
+    };
+    let before = world
+        .owners
+        .keys(&world.acme.organisation.id)
+        .await
+        .unwrap()
+        .len();
+    let first = make("ci").await.expect(201);
+    let again = make("ci").await.expect(201);
+    assert_eq!(first.json()["key"], again.json()["key"]);
+    make("other").await.expect(409);
+    let after = world
+        .owners
+        .keys(&world.acme.organisation.id)
+        .await
+        .unwrap()
+        .len();
+    assert_eq!(after, before + 1);
+}
