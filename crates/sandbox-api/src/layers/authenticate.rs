@@ -6,6 +6,7 @@ use axum::extract::ConnectInfo;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
+use sandbox_engine::owners::Principal;
 
 use crate::error::{ApiError, Reason};
 use crate::extract::Caller;
@@ -13,12 +14,16 @@ use crate::state::AppState;
 
 const HOW: &str = "pass one as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'";
 
-/// Finds out who presents the request's key.
+/// Finds out who presents the request's key, or takes the [`Principal`] that a layer of the
+/// embedder's has put into the request's extensions: no client can put one there.
 ///
 /// # Errors
 /// `Unauthorized` without a key and for one that is unknown or revoked, which of them is nobody's
 /// business; `RateLimited` for a key never seen from a peer that tried too many; the store's.
 pub(super) async fn caller(state: &AppState, parts: &Parts) -> Result<Caller, ApiError> {
+    if let Some(principal) = parts.extensions.get::<Principal>() {
+        return Ok(Caller::from(principal.clone()));
+    }
     let key = presented(&parts.headers)?;
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     let peer = peer.map(|ConnectInfo(address)| address.ip());
