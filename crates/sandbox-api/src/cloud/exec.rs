@@ -6,12 +6,12 @@ use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
 use sandbox_api_types::{ExecRequest, ExecResult};
-use sandbox_core::{Command, ErrorKind, ExecOutput, Process, ProcessExt, Result, Sandbox};
+use sandbox_core::{Command, ErrorKind, Process, ProcessExt, Result, Sandbox};
 use sandbox_engine::process::{ProcessHandle, ProcessOptions};
-use tracing::Instrument;
 use utoipa_axum::routes;
 
 use super::detached::detached;
+use super::feeding::Feeding;
 use super::live::Live;
 use super::output::{Until, Watched};
 use super::sse;
@@ -57,29 +57,26 @@ async fn exec(
     Json(body): Json<ExecRequest>,
 ) -> Result<Json<ExecResult>, ApiError> {
     let (command, input) = body.into_core()?;
-    let handle = sandbox.handle()?;
-    let process = detached(async move { handle.spawn(command).await }).await?;
-    let began = state.now();
-    let output = run(process, input).await?;
+    let (handle, clock) = (sandbox.handle()?, state.clone());
+    // With its input, so that nobody who leaves leaves a command that waits for it.
+    let starting = detached(async move {
+        let process = handle.spawn(command).await?;
+        // Not before: the sandbox may have had to wake up first.
+        let began = clock.now();
+        Ok((Arc::clone(&process), began, fed(process, input)))
+    });
+    let (process, began, mut feeding) = starting.await?;
+    let output = tokio::select! {
+        output = process.collect(MAX_OUTPUT) => output?,
+        error = feeding.failed() => return Err(error.into()),
+    };
     Ok(Json(ExecResult::new(&output, state.now().since(began))))
 }
 
-/// Gives a process its input, and takes its output up to its end.
-async fn run(process: Arc<dyn Process>, input: Option<Bytes>) -> Result<ExecOutput> {
-    let Some(input) = input else {
-        return process.collect(MAX_OUTPUT).await;
-    };
-    let fed = Arc::clone(&process);
-    // Input that comes only in part, because the client left, would change what the command does.
-    let feeding = detached(async move { fed.feed(input).await });
-    let collecting = process.collect(MAX_OUTPUT);
-    tokio::pin!(feeding, collecting);
-    tokio::select! {
-        fed = &mut feeding => {
-            fed?;
-            collecting.await
-        }
-        output = &mut collecting => output,
+fn fed(process: Arc<dyn Process>, input: Option<Bytes>) -> Feeding {
+    match input {
+        Some(input) => Feeding::begin(async move { process.feed(input).await }),
+        None => Feeding::default(),
     }
 }
 
@@ -104,12 +101,18 @@ async fn exec_stream(
     Json(body): Json<ExecRequest>,
 ) -> Result<Response, ApiError> {
     let (command, input) = body.into_core()?;
-    let process = start(&state, &sandbox, command, options(None, false)).await?;
-    let fed = process.clone();
-    let feeding = input.map(|input| {
-        let feed = async move { feed(&fed, input).await };
-        tokio::spawn(feed.in_current_span())
+    let (engine, id) = (state.engine().clone(), sandbox.id().clone());
+    let starting = detached(async move {
+        let options = ProcessOptions::default();
+        let process = engine.start_process(&id, command, options).await?;
+        let fed = process.clone();
+        let feeding = match input {
+            Some(input) => Feeding::begin(async move { feed(&fed, input).await }),
+            None => Feeding::default(),
+        };
+        Ok((process, feeding))
     });
+    let (process, feeding) = starting.await?;
     let watched = Watched::new(process, 0, Until::Exit, request_id.clone())
         .announced()
         .fed_by(feeding);

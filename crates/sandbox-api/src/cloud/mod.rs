@@ -48,6 +48,7 @@ mod egress;
 mod errors;
 mod events;
 mod exec;
+mod feeding;
 mod files;
 mod keys;
 mod lifecycle;

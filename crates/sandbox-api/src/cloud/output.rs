@@ -2,10 +2,10 @@
 
 use futures_util::{FutureExt, Stream};
 use sandbox_api_types::{Gap, OutputChunk, OutputEvent, OutputExit, OutputStart};
-use sandbox_core::{Error, ErrorKind, Result};
+use sandbox_core::{Error, ErrorKind};
 use sandbox_engine::process::{OutputItem, OutputReader, ProcessHandle, ProcessStatus};
-use tokio::task::JoinHandle;
 
+use super::feeding::Feeding;
 use super::processes::shown;
 use super::sse;
 use crate::extract::RequestId;
@@ -31,7 +31,7 @@ pub(super) struct Watched {
     reader: OutputReader,
     until: Until,
     is_announced: bool,
-    feeding: Option<JoinHandle<Result<()>>>,
+    feeding: Feeding,
     request_id: RequestId,
     is_over: bool,
 }
@@ -49,7 +49,7 @@ impl Watched {
             process,
             until,
             is_announced: false,
-            feeding: None,
+            feeding: Feeding::default(),
             request_id,
             is_over: false,
         }
@@ -62,7 +62,7 @@ impl Watched {
     }
 
     /// Ends with an error when whoever gives it its input fails.
-    pub(super) fn fed_by(mut self, feeding: Option<JoinHandle<Result<()>>>) -> Self {
+    pub(super) fn fed_by(mut self, feeding: Feeding) -> Self {
         self.feeding = feeding;
         self
     }
@@ -86,7 +86,7 @@ impl Watched {
             Until::Now => self.reader.next().now_or_never().flatten(),
             Until::Exit | Until::Closed => tokio::select! {
                 item = self.reader.next() => item,
-                error = failed(&mut self.feeding) => return Some(self.broken(error)),
+                error = self.feeding.failed() => return Some(self.broken(error)),
             },
         };
         match item {
@@ -141,21 +141,4 @@ pub(super) fn exit(
         ProcessStatus::Running => None,
     };
     OutputExit::new(seq, status, duration)
-}
-
-/// Waits for `feeding` to fail; for ever when it does not.
-async fn failed(feeding: &mut Option<JoinHandle<Result<()>>>) -> Error {
-    if let Some(task) = feeding {
-        let fed = task.await;
-        *feeding = None;
-        match fed {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return error,
-            Err(e) => {
-                let message = "the input could not be given to the process";
-                return Error::new(ErrorKind::Internal, "process.feed", message).with_source(e);
-            }
-        }
-    }
-    std::future::pending().await
 }

@@ -39,11 +39,15 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
     }
 }
 
-/// Reads JSON that is called `name` where no field of it is to blame.
+/// Reads a JSON object that is called `name` where no field of it is to blame.
 ///
 /// # Errors
 /// `InvalidSpec` with the field's path, or `name`.
 pub(crate) fn parse<T: DeserializeOwned>(json: &[u8], name: &str) -> Result<T, ApiError> {
+    // Of a list, serde would take the values for those of the fields, in order.
+    if json.trim_ascii_start().first() == Some(&b'[') {
+        return Err(ApiError::invalid(name, "must be a JSON object"));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     let value = serde_path_to_error::deserialize(&mut deserializer)
         .map_err(|e| named::invalid(e.path(), name, &e.inner().to_string()))?;

@@ -6,9 +6,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sandbox_core::{Error, Result};
+use sandbox_core::Result;
 use sandbox_engine::process::ProcessHandle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+
+use crate::error::ApiError;
 
 /// How many bytes wait for the process at most, beyond one message.
 const MAX_WAITING: u32 = 1 << 20;
@@ -75,10 +77,10 @@ impl Input {
 impl Feeder {
     /// Gives `process` what is queued until the client's end is gone and the queue empty. What the
     /// process does not take is told to `refused`.
-    pub(super) async fn run(mut self, process: &ProcessHandle, refused: mpsc::Sender<Error>) {
+    pub(super) async fn run(mut self, process: &ProcessHandle, refused: mpsc::Sender<ApiError>) {
         while let Some(waiting) = self.queue.recv().await {
             if let Err(error) = self.give(process, waiting).await {
-                let _ = refused.send(error).await;
+                let _ = refused.send(error.into()).await;
             }
         }
     }

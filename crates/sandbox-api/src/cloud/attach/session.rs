@@ -19,7 +19,7 @@ use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use sandbox_api_types::{AttachQuery, ClientMessage, ServerMessage};
-use sandbox_core::{Error, ErrorKind, Result};
+use sandbox_core::{Error, ErrorKind};
 use sandbox_engine::process::{ProcessHandle, ProcessStatus};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
@@ -66,7 +66,7 @@ pub(super) struct Session {
 /// What `receive` tells `send`.
 #[derive(Debug)]
 struct Inbox {
-    refused: mpsc::Receiver<Error>,
+    refused: mpsc::Receiver<ApiError>,
     taken: watch::Receiver<u64>,
 }
 
@@ -137,7 +137,7 @@ impl Session {
                     },
                     None => return End::Finished,
                 },
-                Some(error) = inbox.refused.recv() => self.refusal(error.into(), false),
+                Some(error) = inbox.refused.recv() => self.refusal(error, false),
                 Ok(()) = inbox.taken.changed() => {
                     let bytes = *inbox.taken.borrow_and_update();
                     wire::text(&ServerMessage::StdinTaken { bytes })
@@ -205,7 +205,7 @@ async fn receive(
     process: &ProcessHandle,
     said: &mut Said,
     input: Input,
-    refuse: mpsc::Sender<Error>,
+    refuse: mpsc::Sender<ApiError>,
     pulse: &Pulse,
 ) -> End {
     loop {
@@ -229,19 +229,18 @@ async fn receive(
     }
 }
 
-async fn obey(process: &ProcessHandle, input: &Input, text: &str) -> Result<()> {
-    match wire::parse(text).map_err(|error| error.to_error())? {
-        ClientMessage::CloseStdin => {
-            input.close().await;
-            Ok(())
-        }
-        ClientMessage::Signal { signal } => process.signal(signal.into()).await,
+async fn obey(process: &ProcessHandle, input: &Input, text: &str) -> Result<(), ApiError> {
+    match wire::parse(text)? {
+        ClientMessage::CloseStdin => input.close().await,
+        ClientMessage::Signal { signal } => process.signal(signal.into()).await?,
         ClientMessage::Resize { cols, rows } => {
-            process.resize(sandbox_core::PtySize { cols, rows }).await
+            let size = sandbox_core::PtySize { cols, rows };
+            process.resize(size).await?;
         }
         ClientMessage::Start(_) | ClientMessage::CloseWrite => {
             let message = "has no meaning on this connection";
-            Err(Error::invalid("api.attach", "type", message))
+            return Err(Error::invalid("api.attach", "type", message).into());
         }
     }
+    Ok(())
 }
