@@ -248,7 +248,7 @@ async fn messages_without_a_meaning_are_refused_and_change_nothing() {
         ("not json", "message"),
         ("[]", "message"),
         ("{}", "type"),
-        (r#"{"type":"unknown"}"#, "message"),
+        (r#"{"type":"unknown"}"#, "type"),
         (r#"{"type":"signal"}"#, "signal"),
         (r#"{"type":"signal","signal":"NONE"}"#, "message"),
         (r#"{"type":"resize","cols":-1,"rows":1}"#, "message"),
