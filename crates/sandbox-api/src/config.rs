@@ -56,6 +56,9 @@ pub struct ApiConfig {
     pub diagnostics_target: Option<Target>,
     /// The most requests whose answer has not begun; more are refused with 503. Default: 4,096.
     pub max_concurrent_requests: usize,
+    /// The most streams of one organisation at once, WebSockets included; more are refused with 429.
+    /// Default: 2,048.
+    pub max_organisation_streams: usize,
     /// How many unknown API keys an address may try in a minute before further ones are refused
     /// unseen; at least 1. Default: 60.
     pub failed_authentications_per_minute: u32,
@@ -81,6 +84,7 @@ impl Default for ApiConfig {
             ping_interval: Duration::from_secs(20),
             diagnostics_target: None,
             max_concurrent_requests: 4096,
+            max_organisation_streams: 2048,
             failed_authentications_per_minute: 60,
             cors_origins: Vec::new(),
             metrics: MetricsAccess::Loopback,

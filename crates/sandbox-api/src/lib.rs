@@ -9,6 +9,7 @@ mod dialect;
 mod docs;
 mod error;
 mod openapi;
+mod places;
 mod probes;
 mod route;
 mod router;

@@ -115,13 +115,17 @@ impl Failure {
     fn response(&self) -> Response {
         let example = json!({"error": {"code": self.code, "message": self.example}});
         let content = ContentBuilder::new()
-            .schema(Some(Ref::from_schema_name(ErrorBody::name())))
+            .schema(Some(error_schema()))
             .example(Some(example));
         ResponseBuilder::new()
             .description(self.description)
             .content("application/json", content.build())
             .build()
     }
+}
+
+fn error_schema() -> Ref {
+    Ref::from_schema_name(ErrorBody::name())
 }
 
 macro_rules! failures {
@@ -170,6 +174,17 @@ fn complete(operation: &mut Operation, route: &RouteInfo) {
         let shared = RefOr::Ref(Ref::from_response_name(failure.name));
         let responses = &mut operation.responses.responses;
         responses.entry(failure.status.to_owned()).or_insert(shared);
+    }
+    for (status, response) in &mut operation.responses.responses {
+        if let RefOr::T(response) = response
+            && status.starts_with(['4', '5'])
+            && response.content.is_empty()
+        {
+            let content = ContentBuilder::new().schema(Some(error_schema())).build();
+            response
+                .content
+                .insert("application/json".to_owned(), RefOr::T(content));
+        }
     }
     if let Some(scope) = route.policy.scope {
         operation.security = Some(security(scope));

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sandbox_core::{Error, ErrorKind, Result, SandboxId, Timestamp};
-use sandbox_engine::owners::Owners;
+use sandbox_engine::owners::{OrganisationId, Owners};
 use sandbox_engine::{Engine, SandboxRecord};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -13,6 +13,10 @@ use tokio_util::sync::CancellationToken;
 use crate::config::ApiConfig;
 use crate::extract::Caller;
 use crate::layers::{Detached, Failures, Metrics};
+use crate::places::{Place, Places};
+
+/// A stream's place, for as long as somebody holds it: its body, or the task of its WebSocket.
+pub(crate) type StreamPlace = Arc<Place<OrganisationId>>;
 
 /// The engine, the owners and the configuration. Cheap to clone; all clones are the same.
 #[derive(Debug, Clone)]
@@ -27,6 +31,7 @@ struct Inner {
     failures: Failures,
     room: Semaphore,
     detached: Detached,
+    streams: Places<OrganisationId>,
     /// When old idempotency keys were last forgotten, in milliseconds since the epoch.
     forgot_at: AtomicU64,
 }
@@ -40,6 +45,7 @@ impl AppState {
             failures: Failures::new(config.failed_authentications_per_minute),
             room: Semaphore::new(most),
             detached: Detached::new(most),
+            streams: Places::default(),
             forgot_at: AtomicU64::new(engine.now().as_millis()),
             engine,
             owners,
@@ -78,6 +84,13 @@ impl AppState {
     /// Work that goes on when its client leaves.
     pub(crate) fn detached(&self) -> &Detached {
         &self.0.detached
+    }
+
+    /// A place for one more stream of an organisation, if it may have one.
+    pub(crate) fn stream_place(&self, organisation: &OrganisationId) -> Option<StreamPlace> {
+        let most = self.0.config.max_organisation_streams;
+        let place = self.0.streams.take(organisation, most);
+        place.map(Arc::new)
     }
 
     /// Whether old idempotency keys are to be forgotten, now that `every` has passed since the last

@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 
 use crate::Caller;
 use crate::error::ApiError;
-use crate::extract::{Json, Path};
+use crate::extract::{Json, Path, ShownOnce};
 use crate::route::BodyClass::{Json as JsonBody, None as NoBody};
 use crate::route::Deadline::Unary;
 use crate::route::Repeat::{Once, Repeatable, Safe};
@@ -50,7 +50,7 @@ async fn create_key(
     State(state): State<AppState>,
     caller: Caller,
     Json(request): Json<CreateApiKey>,
-) -> Result<(StatusCode, Json<CreatedApiKey>), ApiError> {
+) -> Result<(StatusCode, ShownOnce, Json<CreatedApiKey>), ApiError> {
     let now = state.now();
     let new = NewKey {
         scopes: granted(caller.scopes(), &request.scopes)?,
@@ -64,7 +64,7 @@ async fn create_key(
         key: key.expose().to_owned(),
         record: shown(record),
     };
-    Ok((StatusCode::CREATED, Json(created)))
+    Ok((StatusCode::CREATED, ShownOnce, Json(created)))
 }
 
 /// List API keys

@@ -48,12 +48,12 @@ async fn connect_port(
     State(state): State<AppState>,
     Live(sandbox): Live,
     Path((_, port)): Path<(String, String)>,
-    Upgrade(upgrade): Upgrade,
+    upgrade: Upgrade,
 ) -> Result<Response, ApiError> {
     let port: NonZeroU16 = port
         .parse()
         .map_err(|_| ApiError::invalid("port", "must be 1 to 65535"))?;
     let connection = sandbox.handle()?.connect(port.get()).await?;
-    let shutdown = state.shutdown().clone();
-    Ok(upgrade.on_upgrade(move |socket| tunnel::run(socket, connection, shutdown)))
+    let (shutdown, every) = (state.shutdown().clone(), state.config().ping_interval);
+    Ok(upgrade.on_upgrade(move |socket| tunnel::run(socket, connection, shutdown, every)))
 }

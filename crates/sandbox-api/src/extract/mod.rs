@@ -13,6 +13,7 @@ mod path;
 mod query;
 mod request_id;
 mod sandbox;
+mod secret;
 
 pub use body::FileBody;
 pub use caller::Caller;
@@ -24,3 +25,4 @@ pub use path::Path;
 pub use query::Query;
 pub use request_id::RequestId;
 pub use sandbox::SandboxRef;
+pub(crate) use secret::ShownOnce;

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use sandbox_core::Timestamp;
 use sandbox_engine::owners::RateLimiter;
 
 use crate::error::{ApiError, Reason};
+use crate::places::network;
 
 /// How long a key that was valid passes unchecked.
 const TRUSTED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
@@ -98,17 +99,6 @@ impl Inner {
     fn is_trusted(&self, key: u64, now: Timestamp) -> bool {
         let at = self.trusted.get(&key);
         at.is_some_and(|at| now.since(*at) < TRUSTED_FOR)
-    }
-}
-
-/// What counts as one peer: an IPv4 address, or the /64 that one IPv6 host can choose from.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => {
-            let prefix = address.to_bits() & (u128::MAX << 64);
-            IpAddr::V6(Ipv6Addr::from_bits(prefix))
-        }
     }
 }
 

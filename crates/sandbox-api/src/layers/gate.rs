@@ -111,11 +111,19 @@ impl Gate {
     }
 
     /// The handler's answer, in time.
-    pub(super) async fn answer(&self, request: Request, next: Next) -> Response {
+    pub(super) async fn answer(&self, mut request: Request, next: Next) -> Response {
+        let place = match self.policy.deadline {
+            Deadline::Stream => streams::place(&self.state, &mut request),
+            Deadline::Unary | Deadline::Long => Ok(None),
+        };
+        let place = match place {
+            Ok(place) => place,
+            Err(error) => return error.into_response(),
+        };
         let answer = next.run(request);
         let response = deadline::within(self.policy.deadline, self.state.config(), answer).await;
         match self.policy.deadline {
-            Deadline::Stream => streams::until(self.state.shutdown(), response),
+            Deadline::Stream => streams::until(self.state.shutdown(), response, place),
             Deadline::Unary | Deadline::Long => response,
         }
     }

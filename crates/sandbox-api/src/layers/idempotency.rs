@@ -25,7 +25,7 @@ use super::edge::written;
 use super::gate::Gate;
 use super::{panics, replay};
 use crate::error::ApiError;
-use crate::extract::{Caller, Claimed, RequestId};
+use crate::extract::{Caller, Claimed, RequestId, ShownOnce};
 use crate::route::{BodyClass, Repeat};
 use crate::state::AppState;
 
@@ -208,22 +208,33 @@ async fn run(
     request.extensions_mut().insert(claimed.clone());
     let response = gate.answer(request, next).await;
     let error = response.extensions().get::<ApiError>().cloned();
-    let mut answer = replay::keep(written(gate.dialect, response, &id)).await?;
+    let is_secret = response.extensions().get::<ShownOnce>().is_some();
+    let answer = replay::keep(written(gate.dialect, response, &id)).await?;
     // Gone with a handler that was dropped or panicked: it counts as interrupted.
     let Some(guard) = claimed.take() else {
         return Ok(replay::give(answer, DIGEST, false));
     };
+    let mut kept = match is_secret {
+        true => replay::keep(written(gate.dialect, not_again(), &id)).await?,
+        false => answer.clone(),
+    };
     match error {
         None => {
             let digest = digest().map(|digest| (DIGEST.to_owned(), digest));
-            answer.headers.extend(digest);
-            guard.finish(answer.clone()).await?;
+            kept.headers.extend(digest);
+            guard.finish(kept).await?;
         }
         Some(error) => {
-            guard.fail(&error.to_error(), answer.clone()).await?;
+            guard.fail(&error.to_error(), kept).await?;
         }
     }
     Ok(replay::give(answer, DIGEST, false))
+}
+
+/// What a repetition is answered where the first answer was not kept.
+fn not_again() -> Response {
+    conflict("the request was carried out; its answer shows a secret, which is not kept")
+        .into_response()
 }
 
 /// The digest of a body that passes by.

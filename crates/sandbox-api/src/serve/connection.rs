@@ -2,6 +2,7 @@
 //! nothing.
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -11,24 +12,35 @@ use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_io_timeout::TimeoutWriter;
 
+use crate::places::Place;
+
+/// The places that a connection takes, until they are dropped with it.
+#[derive(Debug)]
+pub(super) struct ConnectionPlaces {
+    /// Among all.
+    pub(super) _room: OwnedSemaphorePermit,
+    /// Among those of its address, where these are counted.
+    pub(super) _of_address: Option<Place<IpAddr>>,
+}
+
 /// See the module. It moves with the connection when that is upgraded, and its place with it.
 #[derive(Debug)]
 pub(super) struct Counted {
     stream: Pin<Box<TimeoutWriter<TcpStream>>>,
-    _place: OwnedSemaphorePermit,
+    _places: ConnectionPlaces,
 }
 
 impl Counted {
     pub(super) fn new(
         stream: TcpStream,
         write_timeout: Duration,
-        place: OwnedSemaphorePermit,
+        places: ConnectionPlaces,
     ) -> Self {
         let mut stream = TimeoutWriter::new(stream);
         stream.set_timeout(Some(write_timeout));
         Self {
             stream: Box::pin(stream),
-            _place: place,
+            _places: places,
         }
     }
 }

@@ -3,7 +3,7 @@
 mod connection;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,12 +18,13 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use self::connection::Counted;
+use self::connection::{ConnectionPlaces, Counted};
+use crate::places::{Place, Places, network};
 
 /// How long nothing is accepted after accepting failed for want of something (of file descriptors,
 /// for example), which only time brings back.
@@ -36,6 +37,10 @@ pub struct ServeConfig {
     /// The most connections at once, upgraded ones included; further ones wait to be accepted.
     /// At least 1. Default: 8,192.
     pub max_connections: usize,
+    /// The most connections of one address at once (of IPv6, of one /64), further ones are closed.
+    /// Connections from the machine itself are not counted: they come from a proxy on behalf of
+    /// many. Default: 1,024.
+    pub max_address_connections: usize,
     /// How long a request's head may take to arrive, and how long a connection may be idle
     /// between two requests. Default: 30 s.
     pub header_timeout: Duration,
@@ -51,6 +56,7 @@ impl Default for ServeConfig {
     fn default() -> Self {
         Self {
             max_connections: 8_192,
+            max_address_connections: 1_024,
             header_timeout: Duration::from_secs(30),
             max_header_bytes: 64 << 10,
             write_timeout: Duration::from_secs(5 * 60),
@@ -74,6 +80,7 @@ pub async fn serve(
         router,
         http: http(&config),
         room: Arc::new(Semaphore::new(most)),
+        addresses: Places::default(),
         config,
     };
     let mut connections = JoinSet::new();
@@ -85,10 +92,9 @@ pub async fn serve(
             () = shutdown.cancelled() => break,
             next = server.next(&listener) => next,
         };
-        let Some((stream, peer, room)) = next else {
-            continue;
-        };
-        connections.spawn(server.connection(stream, peer, room, &shutdown));
+        if let Some(accepted) = next {
+            connections.spawn(server.connection(accepted, &shutdown));
+        }
     }
     drop(listener);
     server.finish(u32::try_from(most).unwrap_or(u32::MAX)).await;
@@ -100,7 +106,15 @@ struct Server {
     router: Router,
     http: http1::Builder,
     room: Arc<Semaphore>,
+    addresses: Places<IpAddr>,
     config: ServeConfig,
+}
+
+/// A connection that was accepted, and its places.
+struct Accepted {
+    stream: TcpStream,
+    peer: SocketAddr,
+    places: ConnectionPlaces,
 }
 
 fn http(config: &ServeConfig) -> http1::Builder {
@@ -113,13 +127,20 @@ fn http(config: &ServeConfig) -> http1::Builder {
 
 impl Server {
     /// The next connection, once there is room for it.
-    async fn next(
-        &self,
-        listener: &TcpListener,
-    ) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    async fn next(&self, listener: &TcpListener) -> Option<Accepted> {
         let room = Arc::clone(&self.room).acquire_owned().await.ok()?;
         match listener.accept().await {
-            Ok((stream, peer)) => Some((stream, peer, room)),
+            Ok((stream, peer)) => {
+                let places = ConnectionPlaces {
+                    _room: room,
+                    _of_address: self.place_of(peer.ip())?,
+                };
+                Some(Accepted {
+                    stream,
+                    peer,
+                    places,
+                })
+            }
             Err(e) if is_of_connection(&e) => None,
             Err(e) => {
                 tracing::error!(error = %e, "cannot accept connections");
@@ -129,17 +150,35 @@ impl Server {
         }
     }
 
+    /// The place of a connection among those of its address; `None` when there are too many.
+    fn place_of(&self, address: IpAddr) -> Option<Option<Place<IpAddr>>> {
+        let address = network(address);
+        if address.is_loopback() {
+            return Some(None);
+        }
+        let place = self
+            .addresses
+            .take(&address, self.config.max_address_connections);
+        if place.is_none() {
+            tracing::debug!(%address, "too many connections from one address");
+        }
+        place.map(Some)
+    }
+
     /// Serves one connection. Its place is free once it is closed, also when it was upgraded.
     fn connection(
         &self,
-        stream: TcpStream,
-        peer: SocketAddr,
-        room: OwnedSemaphorePermit,
+        accepted: Accepted,
         shutdown: &CancellationToken,
     ) -> impl Future<Output = ()> + Send + 'static {
+        let Accepted {
+            stream,
+            peer,
+            places,
+        } = accepted;
         // A small answer shall not wait for the next one.
         let _ = stream.set_nodelay(true);
-        let io = TokioIo::new(Counted::new(stream, self.config.write_timeout, room));
+        let io = TokioIo::new(Counted::new(stream, self.config.write_timeout, places));
         let router = self.router.clone();
         let was_asked = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&was_asked);

@@ -1,6 +1,13 @@
 //! Idempotency keys on the routes there are: one effect, whoever asks how often.
 
+use std::sync::Arc;
+
 use axum::http::Method;
+use sandbox_api::ApiConfig;
+use sandbox_engine::idempotency::{
+    self, Idempotency, IdempotencyKey, IdempotencyLimits, IdempotencyStore, MemoryIdempotency,
+};
+use sandbox_engine::owners::Quotas;
 use sandbox_testkit::FAKE_IMAGE;
 use serde_json::json;
 
@@ -90,28 +97,33 @@ async fn a_file_is_written_once() {
 }
 
 #[tokio::test]
-async fn a_key_is_made_and_shown_once_and_not_again_under_another_body() {
-    let world = World::new().await;
-    let make = async |name: &str| {
+async fn a_key_is_made_once_shown_once_and_kept_nowhere() {
+    let store = Arc::new(MemoryIdempotency::default());
+    let mut config = ApiConfig::default();
+    config.idempotency = Idempotency::new(store.clone(), IdempotencyLimits::default());
+    let world = World::with(config, Quotas::default()).await;
+    let make = async || {
         let ask = world.ask_as(&world.acme.admin, Method::POST, "/v1/keys");
-        let ask = ask.json(&json!({"name": name, "scopes": ["read"]}));
+        let ask = ask.json(&json!({"name": "ci", "scopes": ["read"]}));
         ask.header("idempotency-key", "k").send().await
     };
-    let before = world
-        .owners
-        .keys(&world.acme.organisation.id)
+    let organisation = &world.acme.organisation.id;
+    let before = world.owners.keys(organisation).await.unwrap().len();
+    let first = make().await.expect(201).json();
+    let key = first["key"].as_str().unwrap();
+    world
+        .ask_as(key, Method::GET, "/v1/sandboxes")
+        .send()
         .await
-        .unwrap()
-        .len();
-    let first = make("ci").await.expect(201);
-    let again = make("ci").await.expect(201);
-    assert_eq!(first.json()["key"], again.json()["key"]);
-    make("other").await.expect(409);
-    let after = world
-        .owners
-        .keys(&world.acme.organisation.id)
-        .await
-        .unwrap()
-        .len();
+        .expect(200);
+
+    let again = make().await.expect(409);
+    assert_eq!(again.field(), "idempotency_key");
+    assert!(!again.json().to_string().contains(key));
+    let after = world.owners.keys(organisation).await.unwrap().len();
     assert_eq!(after, before + 1);
+    let asked = IdempotencyKey::new("k").unwrap();
+    let asked = idempotency::Request::http(organisation.as_str(), "POST", "/v1/keys", asked);
+    let record = store.load(&asked).await.unwrap().unwrap();
+    assert!(!format!("{record:?}").contains(key));
 }

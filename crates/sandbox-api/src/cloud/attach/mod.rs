@@ -1,7 +1,7 @@
 //! Processes over WebSockets: output, input, signals and a terminal's size on one connection.
 
 mod input;
-mod pulse;
+pub(super) mod pulse;
 mod session;
 mod wire;
 
@@ -66,7 +66,7 @@ async fn attach(
     Watch(process): Watch,
     request_id: RequestId,
     Query(query): Query<AttachQuery>,
-    Upgrade(upgrade): Upgrade,
+    upgrade: Upgrade,
 ) -> Response {
     let session = Session::new(state, request_id);
     upgrade.on_upgrade(move |socket| async move {
@@ -90,7 +90,7 @@ async fn exec_attach(
     Live(sandbox): Live,
     request_id: RequestId,
     Query(query): Query<AttachQuery>,
-    Upgrade(upgrade): Upgrade,
+    upgrade: Upgrade,
 ) -> Response {
     upgrade.on_upgrade(move |socket| serve_exec(state, sandbox, request_id, query, socket))
 }

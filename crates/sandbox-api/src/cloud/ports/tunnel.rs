@@ -16,10 +16,10 @@ use sandbox_core::{BoxConnection, ErrorKind};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::cloud::attach::pulse::Pulse;
+
 /// How much is read from the sandbox at once, in bytes.
 const CHUNK: usize = 32 << 10;
-/// How often a client is asked whether it is there.
-const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// How long either end may take to hear that the tunnel ends.
 const GOODBYE: Duration = Duration::from_secs(5);
 
@@ -39,24 +39,34 @@ enum End {
 }
 
 /// Carries bytes between `socket` and `connection` until one of them ends it, or `shutdown`.
-pub(super) async fn run(socket: WebSocket, connection: BoxConnection, shutdown: CancellationToken) {
+/// A client that answers no ping of those that come every `ping_interval` is taken for gone.
+pub(super) async fn run(
+    socket: WebSocket,
+    connection: BoxConnection,
+    shutdown: CancellationToken,
+    ping_interval: Duration,
+) {
     let (mut client, from_client) = socket.split();
     let (from_sandbox, to_sandbox) = connection.split();
-    let writing = Writing::default();
+    let shared = Shared::default();
     let end = tokio::select! {
-        end = up(from_client, to_sandbox, &writing) => end,
-        end = down(from_sandbox, &mut client, &writing) => end,
+        end = up(from_client, to_sandbox, &shared) => end,
+        end = down(from_sandbox, &mut client, &shared, ping_interval) => end,
         () = shutdown.cancelled() => End::Shutdown,
     };
     // One that does not read does not learn of it.
     let _ = timeout(GOODBYE, say_goodbye(&mut client, &end)).await;
 }
 
-/// How the way to the sandbox ended.
+/// What one way knows and the other needs to.
 #[derive(Debug, Default)]
-struct Writing {
+struct Shared {
+    /// Nothing more goes to the sandbox.
     closed: CancellationToken,
+    /// Because it takes nothing more.
     broken: CancellationToken,
+    /// What is heard of the client.
+    pulse: Pulse,
 }
 
 /// From the client to the sandbox. Goes on when nothing more is to be written, as only here it is
@@ -64,9 +74,10 @@ struct Writing {
 async fn up(
     mut client: SplitStream<WebSocket>,
     mut sandbox: WriteHalf<BoxConnection>,
-    writing: &Writing,
+    shared: &Shared,
 ) -> End {
     while let Some(message) = client.next().await {
+        shared.pulse.heard();
         let written = match message {
             Err(_) => return End::Left,
             Ok(Message::Close(_)) => {
@@ -76,22 +87,29 @@ async fn up(
             }
             Ok(Message::Ping(_) | Message::Pong(_)) => Ok(()),
             // The sandbox takes no more, and the client learns it when the other way ends too.
-            Ok(Message::Binary(_)) if writing.broken.is_cancelled() => Ok(()),
-            Ok(Message::Binary(_)) if writing.closed.is_cancelled() => {
+            Ok(Message::Binary(_)) if shared.broken.is_cancelled() => Ok(()),
+            Ok(Message::Binary(_)) if shared.closed.is_cancelled() => {
                 return End::Violated("bytes after close_write");
             }
-            Ok(Message::Binary(bytes)) => write(&mut sandbox, &bytes).await,
+            Ok(Message::Binary(bytes)) => {
+                // While the sandbox does not read, the client is not listened to.
+                shared.pulse.hold(true);
+                let written = write(&mut sandbox, &bytes).await;
+                shared.pulse.heard();
+                shared.pulse.hold(false);
+                written
+            }
             Ok(Message::Text(text)) => match serde_json::from_str(&text) {
                 Ok(ClientMessage::CloseWrite) => {
-                    writing.closed.cancel();
+                    shared.closed.cancel();
                     sandbox.close().await
                 }
                 Ok(_) | Err(_) => return End::Violated("no text but close_write has a meaning"),
             },
         };
         if written.is_err() {
-            writing.broken.cancel();
-            writing.closed.cancel();
+            shared.broken.cancel();
+            shared.closed.cancel();
         }
     }
     End::Left
@@ -106,10 +124,12 @@ async fn write(sandbox: &mut WriteHalf<BoxConnection>, bytes: &[u8]) -> io::Resu
 async fn down(
     mut sandbox: ReadHalf<BoxConnection>,
     client: &mut SplitSink<WebSocket, Message>,
-    writing: &Writing,
+    shared: &Shared,
+    ping_interval: Duration,
 ) -> End {
     let mut buffer = vec![0; CHUNK];
-    let mut pings = pings();
+    let mut pings = pings(ping_interval);
+    let mut silence = 0;
     loop {
         let message = tokio::select! {
             read = sandbox.read(&mut buffer) => match read {
@@ -117,7 +137,10 @@ async fn down(
                 Ok(length) => Message::Binary(Bytes::copy_from_slice(&buffer[..length])),
                 Err(_) => return End::Broken,
             },
-            _ = pings.tick() => Message::Ping(Bytes::new()),
+            _ = pings.tick() => match shared.pulse.is_gone(&mut silence) {
+                true => return End::Left,
+                false => Message::Ping(Bytes::new()),
+            },
         };
         if client.send(message).await.is_err() {
             return End::Left;
@@ -128,20 +151,23 @@ async fn down(
     }
     loop {
         tokio::select! {
-            () = writing.closed.cancelled() => break,
-            _ = pings.tick() => if client.send(Message::Ping(Bytes::new())).await.is_err() {
-                return End::Left;
-            },
+            () = shared.closed.cancelled() => break,
+            _ = pings.tick() => {
+                let is_gone = shared.pulse.is_gone(&mut silence);
+                if is_gone || client.send(Message::Ping(Bytes::new())).await.is_err() {
+                    return End::Left;
+                }
+            }
         }
     }
-    match writing.broken.is_cancelled() {
+    match shared.broken.is_cancelled() {
         true => End::Broken,
         false => End::Done,
     }
 }
 
-fn pings() -> Interval {
-    let mut pings = interval_at(Instant::now() + PING_INTERVAL, PING_INTERVAL);
+fn pings(every: Duration) -> Interval {
+    let mut pings = interval_at(Instant::now() + every, every);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     pings
 }

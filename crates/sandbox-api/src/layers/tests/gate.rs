@@ -165,3 +165,28 @@ async fn a_stream_ends_clean_when_the_server_shuts_down() {
     shutdown.cancel();
     assert!(chunks.next().await.is_none());
 }
+
+#[tokio::test]
+async fn an_organisation_has_only_so_many_streams_and_takes_none_of_others() {
+    let config = ApiConfig {
+        max_organisation_streams: 2,
+        ..ApiConfig::default()
+    };
+    let lab = Lab::with(config, Quotas::default()).await;
+    let open = async || lab.get("/test/stream").open().await;
+    let (one, two) = (open().await, open().await);
+    assert_eq!(
+        (one.status(), two.status()),
+        (200.try_into().unwrap(), 200.try_into().unwrap())
+    );
+    let refused = lab.get("/test/stream").send().await.expect(429);
+    assert!(refused.json().to_string().contains("2 streams"));
+    let rival = lab
+        .ask_as(&lab.rival.read, Method::GET, "/test/stream")
+        .open()
+        .await;
+    assert_eq!(rival.status(), 200);
+    lab.get("/test/fine").send().await.expect(200);
+    drop(one);
+    assert_eq!(open().await.status(), 200);
+}
