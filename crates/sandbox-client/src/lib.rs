@@ -10,6 +10,7 @@ mod error;
 mod key;
 mod limits;
 mod port;
+mod remote;
 mod retry;
 mod route;
 mod socket;
@@ -21,6 +22,7 @@ pub use attachment::{Attachment, AttachmentEvent, AttachmentInput, AttachmentOut
 pub use builder::ClientBuilder;
 pub use client::Client;
 pub use limits::Limits;
+pub use remote::{REMOTE_METADATA, RemoteConfig, RemoteRuntime};
 pub use retry::RetryPolicy;
 pub use sandbox_api_types as types;
 pub use sse::EventStream;
