@@ -49,6 +49,9 @@ pub(crate) struct LogsArgs {
     /// The process: its id (`proc_…`), its number in the sandbox, or `tag:NAME`. Without one, the
     /// newest.
     pub(crate) process: Option<String>,
+    /// List the processes that are kept, in place of what one printed.
+    #[arg(short, long, conflicts_with_all = ["process", "follow", "from"])]
+    pub(crate) list: bool,
     /// Go on until the process ends.
     #[arg(short, long)]
     pub(crate) follow: bool,

@@ -9,7 +9,7 @@ use sandbox_core::Result;
 use super::sandboxes::Tally;
 use crate::args::{KeysArgs, KeysCommand};
 use crate::keys::StoredKeys;
-use crate::output::Printer;
+use crate::output::{Plain, Printer};
 use crate::{remote, show};
 
 /// Where keys are.
@@ -73,7 +73,8 @@ pub(crate) async fn keys(url: Option<&str>, args: &KeysArgs, printer: Printer) -
             expires_in,
         } => {
             let created = keys.create(name, scope_of(scope), *expires_in).await?;
-            printer.document(&created, show::key)?;
+            printer.document(&created, |created| vec![Plain(&created.key).to_string()])?;
+            printer.note(&format!("{} is shown this once", created.record.id));
         }
         KeysCommand::List => {
             let list = keys.list().await?;

@@ -1,7 +1,7 @@
 //! What processes printed.
 
 use futures_util::StreamExt;
-use sandbox_api_types::{OutputEvent, OutputQuery, OutputStream, ProcessRef};
+use sandbox_api_types::{OutputEvent, OutputQuery, OutputStream, ProcessList, ProcessRef};
 use sandbox_client::{Client, SandboxCalls};
 use sandbox_core::{Error, ErrorKind, Result};
 use serde::Serialize;
@@ -9,14 +9,20 @@ use tokio::io::AsyncWriteExt;
 
 use crate::args::LogsArgs;
 use crate::output::{Printer, output_gone};
+use crate::show;
 
 /// Prints what a process printed: its standard output here on standard output, and its standard
-/// error on standard error.
+/// error on standard error; or lists the processes whose output is kept.
 ///
 /// # Errors
 /// `NotFound` with field `process`; what the server refuses it with.
 pub(crate) async fn logs(client: &Client, args: &LogsArgs, printer: Printer) -> Result<()> {
     let calls = client.sandbox(args.id.clone());
+    if args.list {
+        let processes = calls.list_processes().await?;
+        let list = ProcessList { processes };
+        return printer.table(&list, |list| show::processes(&list.processes));
+    }
     let process = match &args.process {
         Some(process) => process.parse()?,
         None => newest(&calls).await?,

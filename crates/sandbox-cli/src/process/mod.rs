@@ -8,5 +8,6 @@ mod terminal;
 
 pub(crate) use converse::{Conversation, Input};
 pub(crate) use exit::exit_code;
-pub(crate) use signals::{Interrupt, Interrupts};
-pub(crate) use terminal::{RawMode, is_terminal, size};
+pub(crate) use signals::Interrupts;
+use terminal::RawMode;
+pub(crate) use terminal::{is_terminal, size};

@@ -44,7 +44,7 @@ impl Service {
         // Before anything is begun: a bad key ends the start.
         let quotas = config.quotas.quotas();
         let first_key = first_key::ensure(&owners, quotas, preset()?, clock.now()).await?;
-        let admission = QuotaAdmission::new(Arc::clone(&owners), Arc::clone(&store), clock);
+        let admission = QuotaAdmission::new(Arc::clone(&owners), clock);
         let mut builder = Engine::builder()
             .shared_store(store)
             .templates(templates)

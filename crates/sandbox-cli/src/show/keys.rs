@@ -1,9 +1,9 @@
 //! API keys.
 
-use sandbox_api_types::{ApiKey, CreatedApiKey, Scope};
+use sandbox_api_types::{ApiKey, Scope};
 
 use super::units::time;
-use crate::output::{Plain, Table};
+use crate::output::Table;
 
 /// Keys as a table.
 pub(crate) fn keys(all: &[ApiKey]) -> Table {
@@ -34,14 +34,6 @@ pub(crate) fn keys(all: &[ApiKey]) -> Table {
         ]);
     }
     table
-}
-
-/// A new key: the only time it is shown.
-pub(crate) fn key(new: &CreatedApiKey) -> Vec<String> {
-    vec![
-        Plain(&new.key).to_string(),
-        format!("({} is shown this once)", Plain(&new.record.id)),
-    ]
 }
 
 fn highest(scopes: &[Scope]) -> &'static str {

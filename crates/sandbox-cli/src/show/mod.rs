@@ -12,7 +12,7 @@ mod usage;
 pub(crate) use egress::{explanation, policy};
 pub(crate) use events::event;
 pub(crate) use files::files;
-pub(crate) use keys::{key, keys};
+pub(crate) use keys::keys;
 pub(crate) use listed::{processes, snapshots, system_processes, template, templates};
 pub(crate) use sandbox::{sandbox, sandboxes};
 pub(crate) use usage::usage;
