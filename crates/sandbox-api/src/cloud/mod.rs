@@ -1,5 +1,18 @@
 //! The `cloud` dialect: REST under `/v1`, the one that the project's own client speaks.
 //!
+//! # Where the contract is silent
+//!
+//! - A sandbox that was destroyed is shown for a while, and whatever would use it is answered 409,
+//!   as with one that failed; an id that nobody ever had is 404. A list without a status leaves out
+//!   what is on its way out.
+//! - A command in a sandbox that is being created (`wait: false`) waits until that runs, and so does
+//!   waking it. A keepalive is 409 until then, and never shortens: `timeout` does.
+//! - Without a template there is no policy to inherit: a sandbox of an image or a snapshot that
+//!   names none may connect to nothing.
+//! - An answer holds 8 MiB of a command's output, and says when there was more; streams and
+//!   processes have no such limit.
+//! - `diagnostics` is a GET that runs commands, and takes a key that may.
+//!
 //! # Adding a route
 //!
 //! 1. Write the handler in a module named after its resource, with `#[utoipa::path]`. The path
