@@ -10,26 +10,26 @@ const MAX_SILENCE: u32 = 3;
 
 /// Notes what is heard of a client. One side listens, the other asks.
 #[derive(Debug, Default)]
-pub(super) struct Pulse {
+pub(in crate::cloud) struct Pulse {
     heard: AtomicBool,
     is_held: AtomicBool,
 }
 
 impl Pulse {
     /// The client said something.
-    pub(super) fn heard(&self) {
+    pub(in crate::cloud) fn heard(&self) {
         self.heard.store(true, Ordering::Relaxed);
     }
 
     /// Nobody listens to the client now, or somebody does again: while nobody does, its silence
     /// means nothing.
-    pub(super) fn hold(&self, is_held: bool) {
+    pub(in crate::cloud) fn hold(&self, is_held: bool) {
         self.is_held.store(is_held, Ordering::Relaxed);
     }
 
     /// Whether the client is taken for gone, asked before each ping; `silence` counts for how many
     /// in a row it said nothing.
-    pub(super) fn is_gone(&self, silence: &mut u32) -> bool {
+    pub(in crate::cloud) fn is_gone(&self, silence: &mut u32) -> bool {
         let heard = self.heard.swap(false, Ordering::Relaxed);
         if heard || self.is_held.load(Ordering::Relaxed) {
             *silence = 0;
