@@ -1,6 +1,6 @@
 //! How an engine comes to be.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -10,13 +10,16 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::OwnerId;
 use crate::admission::{Admission, Unlimited};
+use crate::allowance;
 use crate::clock::{Clock, SystemClock};
 use crate::config::EngineConfig;
 use crate::core::Core;
 use crate::driver::{Beginning, Driver};
 use crate::engine::Engine;
 use crate::entry::{Entry, NewEntry};
+use crate::meter::Meter;
 use crate::process::ProcessTable;
 use crate::provision::{OnDemand, Provisioner};
 use crate::quarantine::Quarantine;
@@ -160,6 +163,7 @@ impl EngineBuilder {
             admission: self.admission,
             snapshots: OnTheirWay::default(),
             quarantine: Quarantine::new(std::mem::take(&mut loaded.quarantined)),
+            meter: Meter::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             kill: CancellationToken::new(),
@@ -169,7 +173,9 @@ impl EngineBuilder {
         // From here on, a build that is given up takes its tasks with it.
         let engine = Engine::new(Arc::clone(&core));
         core.store.purge(core.retention()).await?;
+        read_meters(&core, &loaded).await?;
         take_up(&core, loaded)?;
+        core.tasks.spawn(allowance::watch(Arc::clone(&core)));
         let looks = core.slots.values().map(|slot| {
             let mut watcher = Watcher::new(Arc::clone(&core), Arc::clone(slot));
             async move {
@@ -233,6 +239,23 @@ fn add_absent(slots: &mut Slots, loaded: &Loaded) {
             Arc::new(Slot::new(name.clone(), absent, Environment::default()))
         });
     }
+}
+
+/// Reads how long the sandboxes of each owner ran, before one goes on running.
+async fn read_meters(core: &Arc<Core>, loaded: &Loaded) -> Result<()> {
+    let mut owners: HashMap<&OwnerId, HashSet<SandboxId>> = HashMap::new();
+    for sandbox in &loaded.sandboxes {
+        let theirs = owners.entry(&sandbox.owner).or_default();
+        theirs.insert(sandbox.id().clone());
+    }
+    for (owner, lives) in owners {
+        allowance::load(core, owner, &lives).await?;
+        if let Err(error) = allowance::refresh(core, owner).await {
+            // What it has runs on; it gets nothing new.
+            tracing::warn!(%error, %owner, "the allowance of an owner cannot be read");
+        }
+    }
+    Ok(())
 }
 
 /// Gives every stored sandbox its driver.

@@ -15,6 +15,7 @@ use crate::admission::Admission;
 use crate::clock::Clock;
 use crate::config::EngineConfig;
 use crate::events::NewEvent;
+use crate::meter::Meter;
 use crate::provision::Provisioner;
 use crate::quarantine::Quarantine;
 use crate::registry::Registry;
@@ -39,6 +40,7 @@ pub(crate) struct Core {
     pub(crate) admission: Arc<dyn Admission>,
     pub(crate) snapshots: OnTheirWay,
     pub(crate) quarantine: Quarantine,
+    pub(crate) meter: Meter,
     pub(crate) tasks: TaskTracker,
     /// Start nothing new.
     pub(crate) stop: CancellationToken,

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::access::Access;
 use crate::admission::Admission;
+use crate::allowance;
 use crate::builder::{EngineBuilder, spawn};
 use crate::core::Core;
 use crate::driver::{Beginning, Goal, Message};
@@ -99,6 +100,7 @@ impl Engine {
         if request.id.is_some() {
             self.check_unused(&id).await?;
         }
+        allowance::check(&self.core, &request.owner).await?;
         self.core
             .admission
             .admit(&request.owner, &resolved.spec)

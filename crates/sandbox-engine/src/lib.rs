@@ -2,6 +2,7 @@
 
 mod access;
 mod admission;
+mod allowance;
 mod builder;
 mod clock;
 mod config;
@@ -13,6 +14,7 @@ mod gate;
 mod handle;
 mod list;
 mod lock;
+mod meter;
 mod once;
 mod owner;
 mod prepare;

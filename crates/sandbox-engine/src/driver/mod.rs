@@ -14,6 +14,7 @@
 //! The task sleeps until its next deadline and costs nothing until then: uses of a running sandbox do
 //! not wake it (see [`gate`](crate::gate)).
 
+mod allowance;
 mod message;
 mod month;
 mod run;

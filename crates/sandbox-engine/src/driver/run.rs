@@ -166,6 +166,7 @@ impl Driver {
 
     fn leave(&mut self) {
         self.core.registry.remove(&self.entry);
+        self.core.meter.forget(&self.entry.owner, self.entry.id());
         self.give_share_back();
         self.inbox.close();
     }
@@ -227,6 +228,7 @@ impl Driver {
             Message::EgressDenied(count) => {
                 self.publish(EventKind::PermissionViolated { count }).await;
             }
+            Message::UsedUp(why) => self.used_up(why).await,
             Message::Backend { available } => {
                 self.available = available;
                 self.show();
@@ -240,7 +242,8 @@ impl Driver {
     }
 
     async fn request(&mut self, request: Request, goal: Option<Goal>, reply: Reply) {
-        let answer = match self.check_usable(request) {
+        let usable = self.check_usable(request);
+        let answer = match usable.and_then(|()| self.check_allowance(request)) {
             Ok(()) => self.step(request.into()).await,
             Err(error) => Err(error),
         };
@@ -259,7 +262,7 @@ impl Driver {
     }
 
     /// Before the runtime said what it has of a sandbox, only its end can be asked for.
-    fn check_usable(&self, request: Request) -> Result<()> {
+    pub(super) fn check_usable(&self, request: Request) -> Result<()> {
         if self.stopping {
             return Err(crate::core::shutting_down());
         }
@@ -291,6 +294,7 @@ impl Driver {
         self.entry.set_sandbox(sandbox);
         self.available = true;
         self.matched = true;
+        self.count_time(&[], &self.life);
         if let Some(seen) = self.judge(seen) {
             self.found(seen).await;
         }

@@ -178,8 +178,10 @@ impl Driver {
             change.sandbox.accounted_ms,
             change.sandbox.lifecycle.last_activity(),
         );
+        let (usage, life) = (change.usage.clone(), change.sandbox.lifecycle.clone());
         self.core.store.save(change).await?;
         self.accounted_ms = accounted;
+        self.count_time(&usage, &life);
         self.saved_activity = activity;
         self.core.count_write();
         Ok(())

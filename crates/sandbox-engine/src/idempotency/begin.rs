@@ -23,6 +23,10 @@ pub enum Effect {
 
 /// What [`Idempotency::claim`](super::Idempotency::claim) found; everything else is an error.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one a request, and it is taken apart at once"
+)]
 pub enum Claim {
     /// Carry it out, and [finish](Guard::finish) or [fail](Guard::fail) it.
     Run(Guard),

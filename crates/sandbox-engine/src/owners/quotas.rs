@@ -6,6 +6,8 @@ use std::str::FromStr;
 use sandbox_core::{Error, ErrorKind, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
+/// The field of the monthly allowance in errors and events.
+pub(crate) const COMPUTE_SECONDS: &str = "quotas.compute_seconds_per_month";
 const MILLIS_A_DAY: u64 = 86_400_000;
 
 /// The limits of an organisation; `None` is no limit.
@@ -54,6 +56,12 @@ impl Month {
         Self {
             index: year * 12 + month - 1,
         }
+    }
+
+    /// When it begins.
+    pub fn start(self) -> Timestamp {
+        let days = days_to(self.index / 12, self.index % 12 + 1);
+        Timestamp::from_millis(days.saturating_mul(MILLIS_A_DAY))
     }
 
     /// When the next month begins.
@@ -161,7 +169,7 @@ impl MonthUsage {
             "the organisation has used {used} compute seconds in {month}; the limit is {limit}"
         );
         let error = Error::new(ErrorKind::LimitExceeded, "owners.reserve", message);
-        Err(error.with_field("quotas.compute_seconds_per_month"))
+        Err(error.with_field(COMPUTE_SECONDS))
     }
 
     /// Seconds left; `None`: no limit.

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sandbox_core::{Error, ErrorKind, Resources, Result, SandboxId, Timestamp};
+use tokio::sync::watch;
 
+use super::cache::QuotaCache;
 use super::key::{MAX_KEY_BYTES, hash};
 use super::reservations::Reservations;
 use super::store::{KeyHash, Revocation, no_organisation, taken};
@@ -73,6 +75,7 @@ impl Principal {
 #[derive(Debug)]
 pub struct Owners {
     store: Arc<dyn OwnersStore>,
+    quotas: QuotaCache,
     reservations: Reservations,
     rates: Mutex<RateLimiter<OrganisationId>>,
     touched: Mutex<HashMap<KeyId, Timestamp>>,
@@ -83,6 +86,7 @@ impl Owners {
     pub fn new(store: Arc<dyn OwnersStore>) -> Self {
         Self {
             store,
+            quotas: QuotaCache::default(),
             reservations: Reservations::default(),
             rates: Mutex::default(),
             touched: Mutex::default(),
@@ -118,7 +122,10 @@ impl Owners {
     /// field `organisation`.
     pub async fn update_organisation(&self, organisation: &Organisation) -> Result<()> {
         check_organisation(organisation)?;
-        match self.store.update_organisation(organisation).await? {
+        let updated = self.store.update_organisation(organisation).await;
+        // Also when that failed: it may have been written.
+        self.quotas.changed(&organisation.id);
+        match updated? {
             true => Ok(()),
             false => Err(no_organisation()),
         }
@@ -267,12 +274,15 @@ impl Owners {
             return Ok(None);
         }
         let hash: KeyHash = hash(key);
+        let began = self.quotas.began();
         let Some((record, organisation)) = self.store.find_key(&hash).await? else {
             return Ok(None);
         };
         if !record.works(now) {
             return Ok(None);
         }
+        self.quotas
+            .saw(&organisation.id, &organisation.quotas, now, began);
         self.touch(&record.id, now).await;
         Ok(Some(Principal {
             organisation: organisation.id,
@@ -317,10 +327,24 @@ impl Owners {
         used_seconds: u64,
         now: Timestamp,
     ) -> Result<Reservation> {
-        let quotas = self.organisation(organisation).await?.quotas;
+        let quotas = self.quotas(organisation, now).await?;
         MonthUsage::new(&quotas, used_seconds, now).check()?;
         self.reservations
             .reserve(organisation, sandbox, resources, &quotas)
+    }
+
+    /// What an organisation may use. What another process changed less than a second ago may be
+    /// missing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] with field `organisation`.
+    pub async fn quotas(&self, organisation: &OrganisationId, now: Timestamp) -> Result<Quotas> {
+        self.quotas.get(&*self.store, organisation, now).await
+    }
+
+    /// Changes whenever the quotas of an organisation do, as far as this process knows.
+    pub fn quota_changes(&self) -> watch::Receiver<u64> {
+        self.quotas.changes()
     }
 
     /// Gives a share back, when the sandbox is destroyed. Idempotent; `false` when it has none.
@@ -353,7 +377,7 @@ impl Owners {
         used_seconds: u64,
         now: Timestamp,
     ) -> Result<MonthUsage> {
-        let quotas = self.organisation(organisation).await?.quotas;
+        let quotas = self.quotas(organisation, now).await?;
         Ok(MonthUsage::new(&quotas, used_seconds, now))
     }
 

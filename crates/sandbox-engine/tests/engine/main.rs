@@ -1,5 +1,6 @@
 //! The engine over the fake runtime, in time that only the test moves.
 
+mod allowance;
 mod crash;
 mod egress;
 mod events;

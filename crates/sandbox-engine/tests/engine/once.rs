@@ -135,7 +135,7 @@ impl Scene {
             assert_eq!(page.sandboxes[0].state(), State::Running, "{what}");
             let id = SandboxId::new(id).unwrap();
             let exist: Vec<_> = self.daemon.sandboxes().into_keys().collect();
-            assert_eq!(exist, [id.clone()], "{what}");
+            assert_eq!(exist, std::slice::from_ref(&id), "{what}");
             assert_eq!(starts(&engine, &id).await, "x\n", "{what}");
             engine.shutdown().await;
         });
