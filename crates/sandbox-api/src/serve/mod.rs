@@ -229,3 +229,31 @@ fn is_of_connection(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionReset
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_address_has_only_so_many_connections_and_the_machine_itself_any_number() {
+        let config = ServeConfig {
+            max_address_connections: 1,
+            ..ServeConfig::default()
+        };
+        let server = Server {
+            router: Router::new(),
+            http: http(&config),
+            room: Arc::new(Semaphore::new(1)),
+            addresses: Places::default(),
+            config,
+        };
+        let place = |address: &str| server.place_of(address.parse().unwrap());
+        let first = place("2001:db8::1").unwrap();
+        assert!(place("2001:db8::2").is_none(), "of the same network");
+        assert!(place("2001:db8:0:1::1").is_some());
+        drop(first);
+        assert!(place("2001:db8::2").is_some());
+        let local = [place("127.0.0.1"), place("::ffff:127.0.0.1"), place("::1")];
+        assert!(local.iter().all(|place| matches!(place, Some(None))));
+    }
+}
