@@ -56,8 +56,12 @@ impl ClientBuilder {
     }
 
     /// Takes what is not set yet from `SANDBOX_URL` and `SANDBOX_API_KEY`.
-    pub fn from_env(mut self) -> Self {
-        let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
+    pub fn from_env(self) -> Self {
+        self.filled(|name| env::var(name).ok())
+    }
+
+    fn filled(mut self, variable: impl Fn(&'static str) -> Option<String>) -> Self {
+        let variable = |name| variable(name).filter(|value| !value.is_empty());
         self.url = self.url.or_else(|| variable("SANDBOX_URL"));
         self.key = self
             .key
@@ -99,5 +103,36 @@ impl ClientBuilder {
             limits: self.limits,
             retry: self.retry,
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(name: &'static str) -> Option<String> {
+        match name {
+            "SANDBOX_URL" => Some("http://from-env:1".to_owned()),
+            "SANDBOX_API_KEY" => Some(String::new()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn the_environment_fills_what_is_not_set() {
+        let client = ClientBuilder::default()
+            .filled(environment)
+            .build()
+            .unwrap();
+        assert!(format!("{client:?}").contains("from-env"), "{client:?}");
+        let set = ClientBuilder::default().url("http://set:1");
+        let client = set.filled(environment).build().unwrap();
+        assert!(format!("{client:?}").contains("//set:1"), "{client:?}");
+        assert!(client.inner().key.is_none(), "an empty key is none");
+        let error = ClientBuilder::default()
+            .filled(|_| None)
+            .build()
+            .unwrap_err();
+        assert_eq!(error.field(), Some("url"));
     }
 }

@@ -30,7 +30,7 @@ impl SandboxCalls {
     pub async fn events(&self, from: Option<u64>) -> Result<EventStream<EventStreamItem>> {
         let query = EventQuery {
             from,
-            sandbox_id: None,
+            ..EventQuery::default()
         };
         let route = self.route(["events"]).query(&query)?;
         let call = Call::get(OPERATION, route);

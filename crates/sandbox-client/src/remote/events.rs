@@ -99,7 +99,7 @@ impl Listener {
     async fn again(&self) -> EventStream<EventStreamItem> {
         let query = EventQuery {
             from: self.next,
-            sandbox_id: None,
+            ..EventQuery::default()
         };
         // The first try tells whether the server is away, or one connection was.
         if self.next.is_some()
