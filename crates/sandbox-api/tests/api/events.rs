@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::Method;
+use futures_util::StreamExt;
 use sandbox_api::ApiConfig;
 use sandbox_core::SandboxId;
 use sandbox_engine::owners::Quotas;
-use sandbox_engine::store::Store;
+use sandbox_engine::store::{Retention, Store};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -267,5 +268,38 @@ async fn what_fails_inside_is_told_without_its_reason() {
             assert_eq!(told.data["error"]["code"], "internal");
             break;
         }
+    }
+}
+
+#[tokio::test]
+async fn events_that_are_no_longer_kept_are_told_as_a_gap() {
+    let world = World::new().await;
+    let id = world.sandbox(&world.acme).await;
+    for number in 0..20 {
+        write(&world, &id, &format!("{number}")).await;
+    }
+    let retention = Retention {
+        destroyed_before: sandbox_core::Timestamp::EPOCH,
+        max_destroyed: 10,
+        max_events: 3,
+    };
+    world.engine.store().purge(retention).await.unwrap();
+    let mut events = Events::of(world.get("/v1/events?from=1").open().await);
+    let gap = events.expect("gap").await;
+    assert_eq!(gap.data["from"], 1);
+    // Whoever reconnects there does not hear of it again.
+    assert_eq!(gap.id, gap.data["to"].as_u64());
+    let next = events.expect("event").await;
+    assert_eq!(next.id, gap.id.map(|last| last + 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_without_news_says_that_it_is_alive() {
+    let world = World::new().await;
+    let response = world.get("/v1/events").open().await;
+    let mut chunks = response.into_body().into_data_stream();
+    for _ in 0..3 {
+        let comment = chunks.next().await.unwrap().unwrap();
+        assert!(comment.starts_with(b":"), "{comment:?}");
     }
 }

@@ -22,7 +22,10 @@ struct Lab {
 
 impl Lab {
     async fn new() -> Self {
-        let mut config = ApiConfig::default();
+        Self::with(ApiConfig::default()).await
+    }
+
+    async fn with(mut config: ApiConfig) -> Self {
         let shutdown = CancellationToken::new();
         config.shutdown = shutdown.clone();
         let world = World::with(config, Quotas::default()).await;
@@ -313,4 +316,31 @@ async fn a_shutdown_ends_connections_and_says_so() {
     let Lab { server, .. } = lab;
     let (_, (code, _)) = tokio::join!(server.stop(), closed(&mut socket));
     assert_eq!(code, CloseCode::Away);
+}
+
+#[tokio::test]
+async fn a_client_that_answers_no_ping_is_taken_for_gone() {
+    let mut config = ApiConfig::default();
+    config.ping_interval = std::time::Duration::from_millis(20);
+    let lab = Lab::with(config).await;
+    let (ended, mut wait) = tokio::sync::mpsc::channel(1);
+    lab.world.daemon.script("until_end", move |context| {
+        let ended = ended.clone();
+        async move {
+            while !context.read_stdin().await.is_empty() {}
+            ended.send(()).await.unwrap();
+            0
+        }
+    });
+    let mut answering = lab.dial(7009, "until_end").await;
+    // A client answers pings while it reads.
+    let mut pings = 0;
+    while pings < 20 {
+        if let Message::Ping(_) = soon(answering.next()).await.unwrap().unwrap() {
+            pings += 1;
+        }
+    }
+    assert!(wait.try_recv().is_err(), "it is there");
+    // Now it neither reads nor leaves.
+    soon(wait.recv()).await.unwrap();
 }

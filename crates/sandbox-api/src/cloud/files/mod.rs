@@ -10,6 +10,7 @@ mod content;
 mod directories;
 mod path;
 mod read;
+mod schema;
 mod watch;
 mod write;
 

@@ -6,6 +6,7 @@ use sandbox_core::{Result, Sandbox, SandboxPath};
 
 use super::content;
 use super::path::FilePath;
+use super::schema::{FileBytes, FileDescription};
 use crate::cloud::live::Live;
 use crate::error::ApiError;
 use crate::extract::{Json, Query, RequestId, SandboxRef};
@@ -29,9 +30,8 @@ const MAX_LIST: u32 = 100_000;
     responses(
         (status = 200, description = "The file's bytes; a `FileList` with `list=true`, a `FileInfo` with `stat=true`",
             content(
-                (Vec<u8> = "application/octet-stream"),
-                (FileList = "application/json"),
-                (FileInfo = "application/json"),
+                (FileBytes = "application/octet-stream"),
+                (FileDescription = "application/json"),
             )),
         (status = 404, description = "There is no such file"),
         (status = 409, description = "The sandbox does not run, or the path is no regular file"),

@@ -6,6 +6,7 @@ use sandbox_api_types::{DeleteQuery, FILE_SIZE, FileInfo, WriteQuery};
 use sandbox_core::Sandbox;
 
 use super::path::FilePath;
+use super::schema::FileBytes;
 use crate::cloud::live::Live;
 use crate::error::ApiError;
 use crate::extract::{FileBody, Json, Query};
@@ -21,7 +22,7 @@ use crate::extract::{FileBody, Json, Query};
         ("path" = String, Path, description = "The file's path from the root, percent-encoded"),
         WriteQuery,
     ),
-    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    request_body(content = FileBytes, content_type = "application/octet-stream"),
     responses(
         (status = 204, description = "It is written",
             headers(("X-File-Size" = u64, description = "The file's size in bytes"))),
