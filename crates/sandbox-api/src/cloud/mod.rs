@@ -12,6 +12,14 @@
 //! - An answer holds 8 MiB of a command's output, and says when there was more; streams and
 //!   processes have no such limit.
 //! - `diagnostics` is a GET that runs commands, and takes a key that may.
+//! - The root of a sandbox can be listed and described, and not written, read or removed (400).
+//!   `..` is refused in every encoding, and never resolved.
+//! - A watch, a download and a connection to a port keep a persistent sandbox awake while they last;
+//!   `events`, `stats` and `egress` do not.
+//! - Another organisation's sandbox is 403; its snapshots and keys are 404, as if there were none.
+//! - The last API key that works and may manage keys cannot be revoked, and a key that ends makes
+//!   none that ends later. A stream that is open when its key is revoked goes on.
+//! - Of a runtime's backend only `ok`, `failing` or `unanswered` is told.
 //!
 //! # Adding a route
 //!
