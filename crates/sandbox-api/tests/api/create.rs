@@ -303,8 +303,10 @@ async fn an_id_is_used_once_whosever_it_is() {
 
 #[tokio::test]
 async fn a_quota_is_refused_as_something_that_frees_itself() {
-    let mut quotas = Quotas::default();
-    quotas.concurrent_sandboxes = Some(1);
+    let quotas = Quotas {
+        concurrent_sandboxes: Some(1),
+        ..Quotas::default()
+    };
     let world = World::with(ApiConfig::default(), quotas).await;
     let body = json!({"image": FAKE_IMAGE});
     let first = world
