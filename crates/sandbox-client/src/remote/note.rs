@@ -65,9 +65,16 @@ fn with_note(
     Ok(all)
 }
 
+/// The note of a sandbox; none for one that no remote runtime made. Metadata never changes, so an
+/// entry that is no note was made by somebody who chose its name, and says nothing about ours.
+fn note(sandbox: &Sandbox) -> Option<Note> {
+    let entry = sandbox.metadata.get(REMOTE_METADATA)?;
+    serde_json::from_str(entry).ok()
+}
+
 /// Whether a [`RemoteRuntime`](crate::RemoteRuntime) made it.
 pub(super) fn is_ours(sandbox: &Sandbox) -> bool {
-    sandbox.metadata.contains_key(REMOTE_METADATA)
+    note(sandbox).is_some()
 }
 
 /// The spec that a sandbox of ours was made from, with the environment variables that are not
@@ -76,12 +83,11 @@ pub(super) fn is_ours(sandbox: &Sandbox) -> bool {
 /// # Errors
 /// `Internal` when what the server says makes no sense.
 pub(super) fn spec(mut sandbox: Sandbox, env: BTreeMap<String, String>) -> Result<SandboxSpec> {
-    let broken = |message: &str| Error::new(ErrorKind::Internal, "remote.recover", message);
-    let note = sandbox.metadata.remove(REMOTE_METADATA);
-    let note = note.ok_or_else(|| broken("a sandbox is not the remote runtime's"))?;
-    let note: Note = serde_json::from_str(&note).map_err(|e| {
-        broken("what was written down with a sandbox makes no sense").with_source(e)
+    let note = note(&sandbox).ok_or_else(|| {
+        let message = "a sandbox is not the remote runtime's";
+        Error::new(ErrorKind::Internal, "remote.recover", message)
     })?;
+    sandbox.metadata.remove(REMOTE_METADATA);
     sandbox.template = note.template;
     let spec = sandbox.to_spec_with(env)?.to_builder();
     spec.lifecycle(note.lifecycle).build()
