@@ -4,10 +4,11 @@ use sandbox_core::{Pid, SandboxId, SandboxPath, SnapshotId, TemplateName};
 use serde::{Deserialize, Serialize};
 
 use crate::sse::sse_events;
+use crate::text::{is_on, on};
 use crate::{EgressPolicy, ErrorBody, ErrorDetail, ExitStatus, Gap, SandboxFailure, Time, text};
 
 /// Which events to read.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
 #[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
 #[serde(deny_unknown_fields)]
@@ -23,6 +24,20 @@ pub struct EventQuery {
     )]
     #[cfg_attr(feature = "openapi", param(value_type = Option<String>))]
     pub sandbox_id: Option<SandboxId>,
+    /// Whether to wait for what is yet to come; without it, the stream ends with what is there.
+    /// Default: true.
+    #[serde(default = "on", skip_serializing_if = "is_on")]
+    pub follow: bool,
+}
+
+impl Default for EventQuery {
+    fn default() -> Self {
+        Self {
+            from: None,
+            sandbox_id: None,
+            follow: true,
+        }
+    }
 }
 
 /// Which events of a sandbox to read.

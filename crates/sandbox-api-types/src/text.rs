@@ -78,6 +78,11 @@ pub(crate) fn is_false(flag: &bool) -> bool {
     !*flag
 }
 
+/// Whether a flag that is on by default can be left out.
+pub(crate) fn is_on(flag: &bool) -> bool {
+    *flag
+}
+
 /// The default of a flag that is on.
 pub(crate) fn on() -> bool {
     true

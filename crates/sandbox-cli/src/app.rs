@@ -24,7 +24,7 @@ pub fn main() -> ! {
         Ok(args) => run(args),
         Err(code) => code,
     };
-    // Not by returning: a thread may still wait for standard input, and would be waited for.
+    // Not by returning: a thread that still waits for standard input would be waited for.
     std::process::exit(code.into())
 }
 
@@ -63,7 +63,12 @@ fn run(args: Args) -> u8 {
         .enable_all()
         .build();
     let ended = match runtime {
-        Ok(runtime) => runtime.block_on(dispatch(args, printer)),
+        Ok(runtime) => {
+            let ended = runtime.block_on(dispatch(args, printer));
+            // A thread may be waiting for a key that nobody presses.
+            runtime.shutdown_background();
+            ended
+        }
         Err(error) => {
             let message = "threads cannot be started";
             Err(Error::new(ErrorKind::Unavailable, "cli.start", message)

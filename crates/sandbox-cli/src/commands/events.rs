@@ -20,7 +20,7 @@ pub(crate) async fn events(client: &Client, args: &EventsArgs, printer: Printer)
             (from, _) => from,
         },
         sandbox_id: args.sandbox.clone(),
-        ..EventQuery::default()
+        follow: args.follow,
     };
     let mut events = client.events(&query).await?;
     while let Some(item) = events.next().await {

@@ -124,9 +124,7 @@ async fn a_shell_has_the_terminals_size_follows_it_and_gives_it_back() {
             std::thread::sleep(Duration::from_millis(100));
         }
         assert!(resized, "the new size never arrived");
-        // ^C is the sandbox's business.
-        terminal.press("sleep 600\r");
-        terminal.see("sleep 600");
+        // ^C is the business of the terminal inside, where this shell ignores it.
         terminal.press("\u{3}");
         terminal.press("echo alive-$((40 + 2))\r");
         terminal.see("alive-42");
@@ -162,7 +160,8 @@ async fn a_terminal_is_given_back_when_the_sandbox_goes_away_or_a_signal_comes()
         terminal.see("$ ");
         let handle = tokio::runtime::Handle::current();
         handle.block_on(server.run(["rm", &first])).done();
-        assert_eq!(terminal.end(), 1);
+        // Killed with its sandbox, or lost with it.
+        assert!(matches!(terminal.end(), 137 | 1));
         assert!(!terminal.is_raw());
 
         let mut terminal = Terminal::start(&server, &["shell", &second]);

@@ -23,6 +23,8 @@ pub struct EventFilter {
     pub sandbox: Option<SandboxId>,
     /// From this number on. Without one, only what happens from now on.
     pub from: Option<u64>,
+    /// Ends with what is there when the reading begins, in place of waiting for more.
+    pub only_past: bool,
 }
 
 /// What a [`Subscription`] says.
@@ -50,6 +52,8 @@ pub struct Subscription {
     committed: watch::Receiver<u64>,
     stop: CancellationToken,
     query: EventQuery,
+    /// The last number that is wanted.
+    until: u64,
     /// Up to which number it was told that events may be missing.
     told: u64,
     batch: std::vec::IntoIter<Event>,
@@ -61,6 +65,10 @@ impl Subscription {
         let from = filter
             .from
             .unwrap_or_else(|| committed.borrow_and_update().saturating_add(1));
+        let until = match filter.only_past {
+            true => *committed.borrow_and_update(),
+            false => u64::MAX,
+        };
         Self {
             store,
             committed,
@@ -71,20 +79,26 @@ impl Subscription {
                 from: from.max(1),
                 limit: BATCH,
             },
+            until,
             told: 0,
             batch: Vec::new().into_iter(),
         }
     }
 
     /// The next item; waits for it. `None` once the engine shuts down; what is written from then on
-    /// is read from the next engine, by its number. Dropping the future loses nothing.
+    /// is read from the next engine, by its number. `None` too at the end of what is past, where no
+    /// more is wanted. Dropping the future loses nothing.
     ///
     /// # Errors
     /// What the store failed with; the next call tries again.
     pub async fn next(&mut self) -> Option<Result<EventItem>> {
         loop {
             if let Some(event) = self.batch.next() {
-                return Some(Ok(EventItem::Event(event)));
+                let wanted = event.seq <= self.until;
+                return wanted.then_some(Ok(EventItem::Event(event)));
+            }
+            if self.query.from > self.until {
+                return None;
             }
             let last = *self.committed.borrow_and_update();
             if last < self.query.from {

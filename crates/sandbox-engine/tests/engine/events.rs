@@ -178,3 +178,25 @@ async fn without_a_number_only_what_is_new_is_told() {
     world.engine.pause(&id).await.unwrap();
     assert_eq!(next(&mut live).await.1, EventKind::Paused);
 }
+
+#[tokio::test]
+async fn what_is_past_ends_also_when_the_last_events_are_somebody_elses() {
+    let world = World::new().await;
+    let owned = |name: &str| request(ephemeral(60)).owner(OwnerId::new(name).unwrap());
+    for name in ["a", "b"] {
+        world.engine.create(owned(name)).await.unwrap();
+    }
+    let past = |name: &str| EventFilter {
+        owner: Some(OwnerId::new(name).unwrap()),
+        only_past: true,
+        ..from(1)
+    };
+    let mut reader = world.engine.events(past("a"));
+    // What comes after the reading began is not past.
+    world.engine.create(owned("a")).await.unwrap();
+    next(&mut reader).await;
+    next(&mut reader).await;
+    assert!(reader.next().await.is_none());
+    let mut nobody = world.engine.events(past("c"));
+    assert!(nobody.next().await.is_none());
+}

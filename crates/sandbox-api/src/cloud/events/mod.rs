@@ -59,6 +59,7 @@ async fn all_events(
         owner: Some(caller.owner().clone()),
         sandbox: query.sandbox_id,
         from: after_last(&headers)?.or(query.from),
+        only_past: !query.follow,
     };
     Ok(follow(&state, filter, &request_id))
 }
@@ -87,6 +88,7 @@ async fn sandbox_events(
         owner: Some(sandbox.record.owner.clone()),
         sandbox: Some(sandbox.id().clone()),
         from: after_last(&headers)?.or(query.from),
+        only_past: false,
     };
     Ok(follow(&state, filter, &request_id))
 }
