@@ -26,7 +26,7 @@
 //! 1. Write the handler in a module named after its resource, with `#[utoipa::path]`. The path
 //!    there is the one it is served at, whole:
 //!
-//!    ```ignore
+//!    ```text
 //!    #[utoipa::path(
 //!        get, path = "/v1/sandboxes/{id}", tag = "sandboxes",
 //!        params(("id" = String, Path, description = "The sandbox")),
@@ -40,16 +40,15 @@
 //!    the table; state only what the route itself answers.
 //! 2. Add one line to the module's `table()`:
 //!
-//!    ```ignore
+//!    ```text
 //!    .add(routes!(get_sandbox), read(Unary))
 //!    .add(routes!(exec), write(Json, Long, Once))
 //!    ```
 //!
-//!    [`read`](crate::route::read), [`write`](crate::route::write) and [`admin`](crate::route::admin)
-//!    are the scopes; then the [body](crate::BodyClass), the [time](crate::Deadline), and what an
+//!    `read`, `write` and `admin` of `route.rs` are the scopes; then the [body](crate::BodyClass), the [time](crate::Deadline), and what an
 //!    [idempotency key](crate::Repeat) means. The gate does the rest: the handler can rely on an
 //!    authenticated [`Caller`](crate::Caller) of the scope, a bounded body and a bounded time.
-//! 3. A new module is merged in [`table`] below.
+//! 3. A new module is merged in `table` below.
 //!
 //! Handlers parse, call the engine, map, and nothing else. They take their state as
 //! `State<AppState>`; what they take from the request is in [`extract`](crate::extract); they
