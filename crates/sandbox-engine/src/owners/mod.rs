@@ -40,4 +40,7 @@ pub use reservations::{Held, Reservation};
 pub use service::{NewKey, Owners, Principal};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteOwners;
-pub use store::{KeyHash, KeyRecord, MemoryOwners, Organisation, OwnersStore, Revocation};
+pub use store::{
+    KeyHash, KeyRecord, MAX_KEPT_KEYS, MAX_KEYS, MemoryOwners, Organisation, OwnersStore,
+    Revocation,
+};

@@ -153,6 +153,8 @@ impl Owners {
     /// Makes a key. The [`ApiKey`] is the only copy there will ever be.
     ///
     /// # Errors
+    /// [`ErrorKind::LimitExceeded`] with field `keys` when the organisation has
+    /// [`MAX_KEYS`](super::MAX_KEYS) that work,
     /// [`ErrorKind::InvalidSpec`] with field `label`, or with field `expires_at` for a time that is
     /// not to come; [`ErrorKind::NotFound`] with field `organisation`.
     pub async fn create_key(

@@ -10,8 +10,9 @@ use sqlx::{Row, SqlitePool};
 
 use crate::store::SqliteStore;
 use crate::store::sqlite::error::{failed, not_understood};
+use crate::store::sqlite::migrations;
 
-use super::store::{no_organisation, taken};
+use super::store::{MAX_KEPT_KEYS, MAX_KEYS, no_organisation, taken, too_many_keys};
 use super::{KeyHash, KeyId, KeyRecord, Organisation, OrganisationId, OwnersStore, Revocation};
 
 /// How long a change waits for another process's.
@@ -34,7 +35,8 @@ impl SqliteOwners {
     ///
     /// # Errors
     /// `NotFound` with field `data_dir` when there is no such file, or no server of this version
-    /// has made its tables; `Unavailable` when it cannot be opened.
+    /// has made its tables; `Conflict` with field `data_dir` when a newer version has;
+    /// `Unavailable` when it cannot be opened.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let absent = |why: &str| {
@@ -54,16 +56,36 @@ impl SqliteOwners {
                 .with_field("data_dir")
                 .with_source(e)
         })?;
-        let owners = Self::from_pool(pool);
-        match owners.organisations().await {
-            Ok(_) => Ok(owners),
-            Err(error) => Err(absent("has no owners of this version").with_source(error)),
+        let mut connection = pool.acquire().await.map_err(|e| failed("owners.open", e))?;
+        if !migrations::is_current(&mut connection).await? {
+            return Err(absent("was not made by this version"));
         }
+        drop(connection);
+        Ok(Self::from_pool(pool))
     }
 
     /// Owners in the database behind `pool`, whose migrations have run.
     pub(super) fn from_pool(pool: SqlitePool) -> Self {
         Self { pool }
+    }
+}
+
+impl SqliteOwners {
+    /// Forgets the oldest keys that have ended, of an organisation with too many.
+    async fn forget_ended_keys(&self, added: &KeyRecord) -> Result<()> {
+        sqlx::query(
+            "DELETE FROM owner_keys WHERE id IN (SELECT id FROM owner_keys \
+             WHERE organisation_id = ?1 AND (revoked_at IS NOT NULL OR expires_at <= ?2) \
+             ORDER BY rowid LIMIT max(0, (SELECT count(*) FROM owner_keys \
+             WHERE organisation_id = ?1) - ?3))",
+        )
+        .bind(added.organisation.as_str())
+        .bind(signed(added.created_at.as_millis()))
+        .bind(signed(MAX_KEPT_KEYS as u64))
+        .execute(&self.pool)
+        .await
+        .map_err(|e| failed("owners.add_key", e))?;
+        Ok(())
     }
 }
 
@@ -187,7 +209,9 @@ impl OwnersStore for SqliteOwners {
         let done = sqlx::query(
             "INSERT INTO owner_keys \
              (id, organisation_id, hash, label, hint, scopes, created_at, expires_at) \
-             SELECT ?, id, ?, ?, ?, ?, ?, ? FROM owner_organisations WHERE id = ?",
+             SELECT ?1, id, ?2, ?3, ?4, ?5, ?6, ?7 FROM owner_organisations WHERE id = ?8 AND \
+             (SELECT count(*) FROM owner_keys WHERE organisation_id = ?8 AND revoked_at IS NULL \
+              AND (expires_at IS NULL OR expires_at > ?6)) < ?9",
         )
         .bind(key.id.as_str())
         .bind(hash.0.as_slice())
@@ -197,12 +221,19 @@ impl OwnersStore for SqliteOwners {
         .bind(signed(key.created_at.as_millis()))
         .bind(key.expires_at.map(|at| signed(at.as_millis())))
         .bind(key.organisation.as_str())
+        .bind(signed(MAX_KEYS as u64))
         .execute(&self.pool)
         .await
         .map_err(|e| violated(e, "key"))?;
-        match done.rows_affected() {
-            0 => Err(no_organisation()),
-            _ => Ok(()),
+        if done.rows_affected() > 0 {
+            return self.forget_ended_keys(key).await;
+        }
+        if self.organisation(&key.organisation).await?.is_none() {
+            return Err(no_organisation());
+        }
+        match self.find_key(hash).await? {
+            Some(_) => Err(taken("key")),
+            None => Err(too_many_keys()),
         }
     }
 

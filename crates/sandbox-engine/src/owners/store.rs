@@ -72,6 +72,12 @@ impl KeyRecord {
     }
 }
 
+/// The most keys of an organisation that work at once.
+pub const MAX_KEYS: usize = 100;
+/// The most keys of an organisation that are kept, those that ended included: of more, those that
+/// ended go, the oldest first.
+pub const MAX_KEPT_KEYS: usize = 1_000;
+
 /// What became of a request to revoke a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Revocation {
@@ -105,7 +111,7 @@ pub trait OwnersStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// `Conflict` with field `key` when there is one with its id or hash; `NotFound` with field
-    /// `organisation`.
+    /// `organisation`; `LimitExceeded` with field `keys` when [`MAX_KEYS`] work when it is made.
     async fn add_key(&self, key: &KeyRecord, hash: &KeyHash) -> Result<()>;
 
     /// The key with this hash, revoked or not, and whose it is.
@@ -153,6 +159,24 @@ impl Tables {
     fn organisation(&self, id: &OrganisationId) -> Option<&Organisation> {
         self.organisations.iter().find(|one| one.id == *id)
     }
+
+    /// Forgets the oldest key of `organisation` that has ended.
+    fn forget_one(&mut self, organisation: &OrganisationId, now: Timestamp) {
+        let ended = |one: &KeyRecord| one.organisation == *organisation && !one.works(now);
+        let Some(gone) = self.keys.iter().position(ended) else {
+            return;
+        };
+        self.keys.remove(gone);
+        self.by_hash.retain(|_, index| *index != gone);
+        for index in self.by_hash.values_mut().filter(|index| **index > gone) {
+            *index -= 1;
+        }
+    }
+}
+
+pub(super) fn too_many_keys() -> Error {
+    let message = format!("the organisation has {MAX_KEYS} keys that work, which is the limit");
+    Error::new(ErrorKind::LimitExceeded, "owners.add", message).with_field("keys")
 }
 
 pub(super) fn taken(field: &'static str) -> Error {
@@ -203,6 +227,15 @@ impl OwnersStore for MemoryOwners {
         }
         if tables.by_hash.contains_key(&hash.0) || tables.keys.iter().any(|one| one.id == key.id) {
             return Err(taken("key"));
+        }
+        let now = key.created_at;
+        let mine = |one: &&KeyRecord| one.organisation == key.organisation;
+        let working = tables.keys.iter().filter(mine).filter(|one| one.works(now));
+        if working.count() >= MAX_KEYS {
+            return Err(too_many_keys());
+        }
+        if tables.keys.iter().filter(mine).count() >= MAX_KEPT_KEYS {
+            tables.forget_one(&key.organisation, now);
         }
         let index = tables.keys.len();
         tables.keys.push(key.clone());

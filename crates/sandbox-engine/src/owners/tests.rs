@@ -178,6 +178,49 @@ async fn of_two_admin_keys_revoked_at_once_one_stays() {
 }
 
 #[tokio::test]
+async fn keys_are_bounded_and_those_that_ended_make_room() {
+    for store in stores().await {
+        let owners = Owners::new(store);
+        let org = organisation(&owners, Quotas::default()).await;
+        let other = organisation(&owners, Quotas::default()).await;
+        let import =
+            |number: usize| ApiKey::import(format!("0123456789abcdef{number:04}")).unwrap();
+        let scopes = Scopes::up_to(Scope::Write);
+        let mut ids = Vec::new();
+        for number in 0..MAX_KEYS {
+            let key = import(number);
+            let made = owners.import_key(&org, &key, "", scopes, NOW).await;
+            ids.push(made.unwrap().id);
+        }
+        let one_more = owners.create_key(&org, NewKey::default(), NOW).await;
+        let refused = one_more.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::LimitExceeded);
+        assert_eq!(refused.field(), Some("keys"));
+        // The same one again is no further one, and others have room of their own.
+        let again = owners.import_key(&org, &import(0), "", scopes, NOW).await;
+        assert_eq!(again.unwrap().id, ids[0]);
+        let theirs = owners.create_key(&other, NewKey::default(), NOW).await;
+        theirs.unwrap();
+
+        owners.revoke_key(&org, &ids[0], NOW).await.unwrap();
+        for number in MAX_KEYS..MAX_KEPT_KEYS + 5 {
+            let key = import(number);
+            let made = owners.import_key(&org, &key, "", scopes, NOW).await;
+            let made = made.unwrap();
+            owners.revoke_key(&org, &made.id, NOW).await.unwrap();
+        }
+        let kept = owners.keys(&org).await.unwrap();
+        assert_eq!(kept.len(), MAX_KEPT_KEYS);
+        let working = kept.iter().filter(|key| key.works(NOW)).count();
+        assert_eq!(working, MAX_KEYS - 1);
+        for number in 1..MAX_KEYS {
+            let known = owners.authenticate(import(number).expose(), NOW).await;
+            assert_eq!(known.unwrap().unwrap().key_id, ids[number]);
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_a_key_authenticates_nobody() {
     for store in stores().await {
         let owners = Owners::new(store);

@@ -77,6 +77,28 @@ pub(crate) async fn migrate(connection: &mut SqliteConnection) -> Result<()> {
         .map_err(|e| failed("store.open", e))
 }
 
+/// Whether every step was applied.
+///
+/// # Errors
+/// `Conflict` with field `data_dir` when a newer version wrote it.
+pub(crate) async fn is_current(connection: &mut SqliteConnection) -> Result<bool> {
+    let failed = |e| failed("store.open", e);
+    let table = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'migrations'";
+    let tables: i64 = sqlx::query_scalar(table)
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(failed)?;
+    if tables == 0 {
+        return Ok(false);
+    }
+    let done: Vec<String> = sqlx::query_scalar("SELECT name FROM migrations")
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(failed)?;
+    refuse_newer(&done)?;
+    Ok(done.len() == MIGRATIONS.len())
+}
+
 /// A newer version may keep things in a way that this one would destroy.
 fn refuse_newer(done: &[String]) -> Result<()> {
     let unknown = done
