@@ -59,8 +59,8 @@ pub struct ApiConfig {
     /// The most streams of one organisation at once, WebSockets included; more are refused with 429.
     /// Default: 2,048.
     pub max_organisation_streams: usize,
-    /// How many unknown API keys an address may try in a minute before further ones are refused
-    /// unseen; at least 1. Default: 60.
+    /// How many unknown API keys an address may try in a minute before further ones wait their turn
+    /// to be looked up, or are refused when too many wait; at least 1. Default: 60.
     pub failed_authentications_per_minute: u32,
     /// Origins whose pages may call the API from a browser. Default: none.
     pub cors_origins: Vec<HeaderValue>,

@@ -19,7 +19,7 @@ const HOW: &str = "pass one as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'";
 ///
 /// # Errors
 /// `Unauthorized` without a key and for one that is unknown or revoked, which of them is nobody's
-/// business; `RateLimited` for a key never seen from a peer that tried too many; the store's.
+/// business; `RateLimited` for one from an address that tries too many; the store's.
 pub(super) async fn caller(state: &AppState, parts: &Parts) -> Result<Caller, ApiError> {
     if let Some(principal) = parts.extensions.get::<Principal>() {
         return Ok(Caller::from(principal.clone()));
@@ -28,7 +28,7 @@ pub(super) async fn caller(state: &AppState, parts: &Parts) -> Result<Caller, Ap
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     let peer = peer.map(|ConnectInfo(address)| address.ip());
     let now = state.now();
-    state.failures().admit(peer, key, now)?;
+    let _leave = state.failures().leave(peer, key, now).await?;
     match state.owners().authenticate(key, now).await? {
         Some(principal) => {
             state.failures().succeeded(key, now);

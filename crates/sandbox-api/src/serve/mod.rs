@@ -152,10 +152,10 @@ impl Server {
 
     /// The place of a connection among those of its address; `None` when there are too many.
     fn place_of(&self, address: IpAddr) -> Option<Option<Place<IpAddr>>> {
-        let address = network(address);
-        if address.is_loopback() {
+        if address.to_canonical().is_loopback() {
             return Some(None);
         }
+        let address = network(address);
         let place = self
             .addresses
             .take(&address, self.config.max_address_connections);
