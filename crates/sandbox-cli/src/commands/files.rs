@@ -59,8 +59,8 @@ pub(crate) async fn cp(client: &Client, args: &CpArgs, printer: Printer) -> Resu
             let calls = client.sandbox(id.clone());
             let upload = Upload::new(&calls, follow, quiet);
             match from {
-                Place::Standard => upload.from_stdin(path).await?,
-                Place::Local(from) => upload.from_path(from, path, *directory).await?,
+                Place::Standard => upload.stdin(path).await?,
+                Place::Local(from) => upload.local(from, path, *directory).await?,
                 Place::Sandbox { .. } => return Err(both()),
             }
         }
@@ -69,8 +69,8 @@ pub(crate) async fn cp(client: &Client, args: &CpArgs, printer: Printer) -> Resu
             let download = Download::new(&calls, follow, quiet);
             match to {
                 // What is copied is the output.
-                Place::Standard => return Ok(done(&download.to_stdout(path).await?, printer)),
-                Place::Local(to) => download.to_path(path, to).await?,
+                Place::Standard => return Ok(done(&download.stdout(path).await?, printer)),
+                Place::Local(to) => download.local(path, to).await?,
                 Place::Sandbox { .. } => return Err(both()),
             }
         }

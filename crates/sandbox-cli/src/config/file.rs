@@ -62,7 +62,7 @@ impl Loaded {
         let mut config: Config = text::value(settings)?;
         config.override_with(args);
         config.validate()?;
-        let runtimes = config.runtimes.iter().map(|name| RuntimeName::new(name));
+        let runtimes = config.runtimes.iter().map(RuntimeName::new);
         let runtimes = runtimes.collect::<Result<Vec<_>>>()?;
         let templates = Templates::from_toml(&of_the_engine.to_string(), &runtimes)?;
         Ok(Self { config, templates })

@@ -99,3 +99,73 @@ impl Maker for LocalMaker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use sandbox_testkit::{FAKE_IMAGE, FakeRuntime};
+
+    use super::*;
+    use crate::args::{Args, Command as Wanted, RunArgs};
+    use crate::commands;
+    use crate::output::Printer;
+
+    fn args(rest: &[&str]) -> RunArgs {
+        let begin = ["sandbox", "run"];
+        let parsed = Args::try_parse_from(begin.iter().chain(rest)).unwrap();
+        match parsed.command {
+            Wanted::Run(args) => args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn run(runtime: &FakeRuntime, rest: &[&str]) -> Result<u8> {
+        let maker = LocalMaker::over(Arc::new(runtime.clone())).await?;
+        commands::run(maker, &args(rest), Printer::new(true)).await
+    }
+
+    #[tokio::test]
+    async fn a_command_runs_without_a_server_and_leaves_nothing() {
+        let runtime = FakeRuntime::new();
+        for (rest, code) in [
+            (&["--image", FAKE_IMAGE, "--", "sh", "-c", "exit 5"][..], 5),
+            (
+                &[
+                    "--image",
+                    FAKE_IMAGE,
+                    "--timeout",
+                    "100ms",
+                    "--",
+                    "sleep",
+                    "600",
+                ],
+                124,
+            ),
+        ] {
+            assert_eq!(run(&runtime, rest).await.unwrap(), code);
+            assert!(runtime.daemon().sandboxes().is_empty());
+        }
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_made_or_started_leaves_nothing() {
+        let runtime = FakeRuntime::new();
+        for (rest, field) in [
+            (&["--image", "none", "--", "true"][..], "image"),
+            (&["--template", "pyton", "--", "true"], "template"),
+            (
+                &["--image", FAKE_IMAGE, "--runtime", "x", "--", "true"],
+                "runtime",
+            ),
+            (
+                &["--image", FAKE_IMAGE, "--size", "huge", "--", "true"],
+                "size",
+            ),
+            (&["--image", FAKE_IMAGE, "--", "nosuch"], "command"),
+        ] {
+            let error = run(&runtime, rest).await.unwrap_err();
+            assert_eq!(error.field(), Some(field), "{error:?}");
+            assert!(runtime.daemon().sandboxes().is_empty());
+        }
+    }
+}

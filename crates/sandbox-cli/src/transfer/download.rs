@@ -38,7 +38,7 @@ impl<'a> Download<'a> {
     ///
     /// # Errors
     /// What reading fails with, `Conflict` for a directory; standard output that is gone.
-    pub(crate) async fn to_stdout(mut self, from: &SandboxPath) -> Result<CopyReport> {
+    pub(crate) async fn stdout(mut self, from: &SandboxPath) -> Result<CopyReport> {
         let mut out = tokio::io::stdout();
         let bytes = self.pour(from, &mut out, output_gone).await?;
         self.report.file(bytes);
@@ -50,7 +50,7 @@ impl<'a> Download<'a> {
     /// # Errors
     /// What the sandbox fails with, or writing here, with field `path`. Files are written whole or
     /// not at all; those copied before stay.
-    pub(crate) async fn to_path(mut self, from: &SandboxPath, to: &Path) -> Result<CopyReport> {
+    pub(crate) async fn local(mut self, from: &SandboxPath, to: &Path) -> Result<CopyReport> {
         let info = self.sandbox.stat(from).await?;
         let led_to = info.link.as_ref().and_then(|link| link.target.as_ref());
         let kind = led_to.map_or(info.kind, |target| target.kind);
@@ -82,7 +82,7 @@ impl<'a> Download<'a> {
             && !there.is_file()
         {
             // A device or a pipe is written into, and not replaced.
-            return self.into_special(from, to).await;
+            return self.special(from, to).await;
         }
         let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty());
         let dir = LocalDir::open(parent.unwrap_or(Path::new(".")))?;
@@ -95,7 +95,7 @@ impl<'a> Download<'a> {
         }
     }
 
-    async fn into_special(&mut self, from: &SandboxPath, to: &Path) -> Result<()> {
+    async fn special(&mut self, from: &SandboxPath, to: &Path) -> Result<()> {
         let shown = to.display().to_string();
         let failed = |e| refused(&shown, "cannot be written", e);
         let mut options = tokio::fs::OpenOptions::new();

@@ -82,13 +82,13 @@ async fn a_tree_comes_back_as_it_went_in() {
     fs::write(tree.join("run.sh"), "#!/bin/sh\n").unwrap();
     fs::set_permissions(tree.join("run.sh"), fs::Permissions::from_mode(0o750)).unwrap();
 
-    let sent = upload(&sandbox).from_path(&tree, &path("/srv"), true).await;
+    let sent = upload(&sandbox).local(&tree, &path("/srv"), true).await;
     let sent = sent.unwrap();
     assert_eq!((sent.files, sent.directories), (3, 4));
     assert!(sent.skipped.is_empty());
 
     let back = here.path().join("back");
-    let got = download(&sandbox).to_path(&path("/srv/tree"), &back).await;
+    let got = download(&sandbox).local(&path("/srv/tree"), &back).await;
     let got = got.unwrap();
     assert_eq!((got.files, got.directories, got.bytes), (3, 4, sent.bytes));
     assert_eq!(fs::read(back.join("a/b/big")).unwrap(), big);
@@ -109,7 +109,7 @@ async fn a_file_goes_into_a_directory_that_is_there_and_else_gets_the_name() {
     fs::write(&file, "hello").unwrap();
     run(&sandbox, "mkdir -p /srv/in").await;
     for to in ["/srv/in", "/srv/new"] {
-        let sent = upload(&sandbox).from_path(&file, &path(to), false).await;
+        let sent = upload(&sandbox).local(&file, &path(to), false).await;
         assert_eq!(sent.unwrap().files, 1);
     }
     for there in ["/srv/in/note", "/srv/new"] {
@@ -119,7 +119,7 @@ async fn a_file_goes_into_a_directory_that_is_there_and_else_gets_the_name() {
     let dir = here.path().join("dir");
     fs::create_dir(&dir).unwrap();
     for to in [&dir, &here.path().join("named")] {
-        let got = download(&sandbox).to_path(&path("/srv/new"), to).await;
+        let got = download(&sandbox).local(&path("/srv/new"), to).await;
         assert_eq!(got.unwrap().files, 1);
     }
     assert_eq!(fs::read(dir.join("new")).unwrap(), b"hello");
@@ -137,7 +137,7 @@ async fn links_are_named_and_left_out_and_never_made_here() {
     .await;
     let back = here.path().join("back");
     let got = download(&sandbox)
-        .to_path(&path("/srv/t"), &back)
+        .local(&path("/srv/t"), &back)
         .await
         .unwrap();
     let mut skipped: Vec<&str> = got.skipped.iter().map(|one| one.path.as_str()).collect();
@@ -147,16 +147,14 @@ async fn links_are_named_and_left_out_and_never_made_here() {
 
     let followed = Download::new(&sandbox, true, true);
     let got = followed
-        .to_path(&path("/srv/t"), &here.path().join("f"))
+        .local(&path("/srv/t"), &here.path().join("f"))
         .await;
     assert_eq!(got.unwrap().skipped.len(), 2);
     let copied = here.path().join("f/to_file");
     assert!(fs::symlink_metadata(&copied).unwrap().is_file());
 
     symlink("/etc", back.join("link")).unwrap();
-    let sent = upload(&sandbox)
-        .from_path(&back, &path("/srv/u"), false)
-        .await;
+    let sent = upload(&sandbox).local(&back, &path("/srv/u"), false).await;
     assert_eq!(sent.unwrap().skipped.len(), 1);
 }
 
@@ -171,7 +169,7 @@ async fn set_user_id_bits_do_not_come_along() {
     .await;
     let to = here.path().join("f");
     download(&sandbox)
-        .to_path(&path("/srv/f"), &to)
+        .local(&path("/srv/f"), &to)
         .await
         .unwrap();
     assert_eq!(fs::metadata(&to).unwrap().permissions().mode() & 0o7000, 0);
@@ -198,7 +196,7 @@ async fn a_link_here_that_leads_out_of_the_target_is_not_followed() {
     let into = |to: &Path| to.to_owned();
     run(&sandbox, "mkdir -p /srv/x && cp /srv/t/g /srv/x/g").await;
     let got = download(&sandbox)
-        .to_path(&path("/srv/x/g"), &into(&target))
+        .local(&path("/srv/x/g"), &into(&target))
         .await;
     got.unwrap();
     assert_eq!(fs::read(outside.join("g")).unwrap(), b"kept");
@@ -206,7 +204,7 @@ async fn a_link_here_that_leads_out_of_the_target_is_not_followed() {
 
     fs::create_dir(target.join("t")).unwrap();
     symlink(&outside, target.join("t/sub")).unwrap();
-    let refused = download(&sandbox).to_path(&path("/srv/t"), &target).await;
+    let refused = download(&sandbox).local(&path("/srv/t"), &target).await;
     assert_eq!(refused.unwrap_err().field(), Some("path"));
     assert!(!outside.join("f").exists());
 }
@@ -218,7 +216,7 @@ async fn what_fails_half_way_leaves_nothing_of_the_file() {
     let to = here.path().join("f");
     fs::write(&to, "old").unwrap();
     let refused = Download::new(&hostile, false, true)
-        .to_path(&path("/f"), &to)
+        .local(&path("/f"), &to)
         .await;
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::Unavailable);
     assert_eq!(fs::read(&to).unwrap(), b"old");
@@ -232,7 +230,7 @@ async fn a_path_outside_of_what_was_listed_is_refused_before_anything_is_written
         let hostile = Hostile(lie);
         let to = here.path().join("target");
         let refused = Download::new(&hostile, false, true)
-            .to_path(&path("/d"), &to)
+            .local(&path("/d"), &to)
             .await;
         let error = refused.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Internal, "{lie:?}: {error:?}");
@@ -247,7 +245,7 @@ async fn directories_without_end_end() {
     let hostile = Hostile(Lie::Endless);
     let to = here.path().join("target");
     let refused = Download::new(&hostile, false, true)
-        .to_path(&path("/d"), &to)
+        .local(&path("/d"), &to)
         .await;
     // The longest path there is ends it.
     assert!(refused.is_err());
@@ -322,7 +320,7 @@ async fn a_device_is_written_into_and_not_replaced() {
     let written = sandbox.write(&from, data, WriteOptions::default());
     written.await.unwrap();
     let got = download(&sandbox)
-        .to_path(&path("/srv/f"), Path::new("/dev/null"))
+        .local(&path("/srv/f"), Path::new("/dev/null"))
         .await;
     assert_eq!(got.unwrap().bytes, 5);
     assert!(!fs::metadata("/dev/null").unwrap().is_file());

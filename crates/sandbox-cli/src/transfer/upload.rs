@@ -37,7 +37,7 @@ impl<'a> Upload<'a> {
     ///
     /// # Errors
     /// `InvalidSpec` with field `path` when `to` is a directory; what writing fails with.
-    pub(crate) async fn from_stdin(mut self, to: &SandboxPath) -> Result<CopyReport> {
+    pub(crate) async fn stdin(mut self, to: &SandboxPath) -> Result<CopyReport> {
         if self.is_directory(to).await? {
             let message = format!("{to} is a directory; say which file standard input becomes");
             return Err(Error::invalid("cli.cp", "path", message));
@@ -52,7 +52,7 @@ impl<'a> Upload<'a> {
     /// # Errors
     /// `NotFound` and the like with field `path` for what cannot be read here; what the sandbox
     /// fails with. What was copied before stays.
-    pub(crate) async fn from_path(
+    pub(crate) async fn local(
         mut self,
         from: &Path,
         to: &SandboxPath,
