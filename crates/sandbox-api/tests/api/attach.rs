@@ -577,7 +577,7 @@ async fn handshake(stage: &Stage, below: &str) -> TcpStream {
 #[tokio::test]
 async fn a_client_that_answers_no_ping_is_taken_for_gone() {
     let mut config = ApiConfig::default();
-    config.ping_interval = Duration::from_millis(20);
+    config.ping_interval = Duration::from_millis(100);
     let stage = Stage::with(config).await;
     let (mut polite, process) = stage.start(json!({"command": "cat", "stdin": true})).await;
     let mut silent = handshake(&stage, &format!("processes/{process}/attach")).await;

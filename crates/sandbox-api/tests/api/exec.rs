@@ -87,7 +87,12 @@ async fn a_command_answers_what_it_said_and_how_it_ended() {
 #[tokio::test]
 async fn a_command_that_runs_into_its_time_limit_is_killed_and_says_so() {
     for (timeout, seconds) in [(Some("2s"), 2), (Some("5m"), 300), (None, 30)] {
-        let (world, id) = world().await;
+        let world = World::new().await;
+        // One that is not at the end of its own time as well.
+        let body = json!({"image": sandbox_testkit::FAKE_IMAGE, "mode": "persistent"});
+        let made = world.post("/v1/sandboxes").json(&body).send().await;
+        let shown = made.expect(201).json();
+        let id = SandboxId::new(shown["id"].as_str().unwrap()).unwrap();
         let mut body = json!({"command": "echo before; sleep 1000"});
         if let Some(timeout) = timeout {
             body["timeout"] = json!(timeout);
