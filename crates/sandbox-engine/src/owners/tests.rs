@@ -213,9 +213,9 @@ async fn keys_are_bounded_and_those_that_ended_make_room() {
         assert_eq!(kept.len(), MAX_KEPT_KEYS);
         let working = kept.iter().filter(|key| key.works(NOW)).count();
         assert_eq!(working, MAX_KEYS - 1);
-        for number in 1..MAX_KEYS {
+        for (number, id) in ids.iter().enumerate().skip(1) {
             let known = owners.authenticate(import(number).expose(), NOW).await;
-            assert_eq!(known.unwrap().unwrap().key_id, ids[number]);
+            assert_eq!(known.unwrap().unwrap().key_id, *id);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod allowance;
 mod crash;
+mod dropped;
 mod egress;
 mod events;
 mod failing_store;

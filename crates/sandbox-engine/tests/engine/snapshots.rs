@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use sandbox_core::{ErrorKind, Result, RuntimeName, Sandbox, SnapshotId, Source, Template};
-use sandbox_engine::store::{MemoryStore, SqliteStore, Synchronous};
+use sandbox_engine::store::MemoryStore;
+#[cfg(feature = "sqlite")]
+use sandbox_engine::store::{SqliteStore, Synchronous};
 use sandbox_engine::{CreateRequest, Engine, EngineConfig, OwnerId};
 use sandbox_testkit::{Call, FakeDaemon, Fault, When};
 
@@ -125,6 +127,7 @@ async fn ownership_survives_a_restart() {
     world.engine.create(from(&id, "alice")).await.unwrap();
 }
 
+#[cfg(feature = "sqlite")]
 #[tokio::test]
 async fn ownership_survives_a_restart_over_a_file() {
     let dir = tempfile::tempdir().unwrap();
