@@ -56,6 +56,10 @@ pub struct ApiConfig {
     pub diagnostics_target: Option<Target>,
     /// The most requests whose answer has not begun; more are refused with 503. Default: 4,096.
     pub max_concurrent_requests: usize,
+    /// The most requests of one organisation at once whose answer is not sent whole, streams left
+    /// out; more are refused with 429, so that what all of them share is nobody's alone. Default:
+    /// 1,024.
+    pub max_organisation_requests: usize,
     /// The most streams of one organisation at once, WebSockets included; more are refused with 429.
     /// Default: 2,048.
     pub max_organisation_streams: usize,
@@ -84,6 +88,7 @@ impl Default for ApiConfig {
             ping_interval: Duration::from_secs(20),
             diagnostics_target: None,
             max_concurrent_requests: 4096,
+            max_organisation_requests: 1024,
             max_organisation_streams: 2048,
             failed_authentications_per_minute: 60,
             cors_origins: Vec::new(),

@@ -18,6 +18,9 @@ use crate::places::{Place, Places};
 /// A stream's place, for as long as somebody holds it: its body, or the task of its WebSocket.
 pub(crate) type StreamPlace = Arc<Place<OrganisationId>>;
 
+/// A request's place, until its answer is sent whole, and what was done for it.
+pub(crate) type RequestPlace = Arc<Place<OrganisationId>>;
+
 /// The engine, the owners and the configuration. Cheap to clone; all clones are the same.
 #[derive(Debug, Clone)]
 pub struct AppState(Arc<Inner>);
@@ -31,6 +34,7 @@ struct Inner {
     failures: Failures,
     room: Semaphore,
     detached: Detached,
+    requests: Places<OrganisationId>,
     streams: Places<OrganisationId>,
     /// When old idempotency keys were last forgotten, in milliseconds since the epoch.
     forgot_at: AtomicU64,
@@ -45,6 +49,7 @@ impl AppState {
             failures: Failures::new(config.failed_authentications_per_minute),
             room: Semaphore::new(most),
             detached: Detached::new(most),
+            requests: Places::default(),
             streams: Places::default(),
             forgot_at: AtomicU64::new(engine.now().as_millis()),
             engine,
@@ -84,6 +89,13 @@ impl AppState {
     /// Work that goes on when its client leaves.
     pub(crate) fn detached(&self) -> &Detached {
         &self.0.detached
+    }
+
+    /// A place for one more request of an organisation, if it may have one.
+    pub(crate) fn request_place(&self, organisation: &OrganisationId) -> Option<RequestPlace> {
+        let most = self.0.config.max_organisation_requests;
+        let place = self.0.requests.take(organisation, most);
+        place.map(Arc::new)
     }
 
     /// A place for one more stream of an organisation, if it may have one.

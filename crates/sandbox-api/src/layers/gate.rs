@@ -11,11 +11,11 @@ use axum::routing::MethodRouter;
 use sandbox_engine::owners::{RateDecision, Scope};
 
 use super::drain::{Expects, Leftover};
-use super::{authenticate, body, deadline, idempotency, rate, span, streams};
+use super::{authenticate, body, deadline, idempotency, rate, share, span, streams};
 use crate::dialect::Dialect;
 use crate::error::ApiError;
 use crate::route::{Deadline, RoutePolicy};
-use crate::state::AppState;
+use crate::state::{AppState, RequestPlace};
 
 /// A route's policy, and what it takes to carry it out.
 #[derive(Debug, Clone)]
@@ -44,11 +44,14 @@ async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Respons
     let (mut parts, body) = request.into_parts();
     let mut limit = None;
     let admitted = match gate.policy.scope {
-        Some(scope) => gate.admit(scope, &mut parts, &mut limit).await,
-        None => Ok(()),
+        Some(scope) => gate.admit(scope, &mut parts, &mut limit).await.map(Some),
+        None => Ok(None),
     };
     let mut response = match admitted {
-        Ok(()) => gate.enter(Request::from_parts(parts, body), next).await,
+        Ok(place) => {
+            let request = Request::from_parts(parts, body);
+            gate.enter(request, next, place).await
+        }
         Err(error) => error.into_response(),
     };
     if let Some(limit) = limit {
@@ -58,24 +61,25 @@ async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Respons
 }
 
 impl Gate {
-    /// Lets in who is known, asks not too often and may.
+    /// Lets in who is known, asks not too often, may, and asks not too much at once.
     async fn admit(
         &self,
         scope: Scope,
         parts: &mut Parts,
         limit: &mut Option<RateDecision>,
-    ) -> Result<(), ApiError> {
+    ) -> Result<RequestPlace, ApiError> {
         let caller = authenticate::caller(&self.state, parts).await?;
         span::note_caller(&caller);
         *limit = rate::count(&self.state, &caller);
         rate::check(limit.as_ref())?;
         caller.scopes().require(scope)?;
+        let place = share::place(&self.state, &caller)?;
         parts.extensions.insert(caller);
-        Ok(())
+        Ok(place)
     }
 
     /// Puts the request's body in bounds, and sees to it that its sender gets the answer.
-    async fn enter(self, request: Request, next: Next) -> Response {
+    async fn enter(self, request: Request, next: Next, place: Option<RequestPlace>) -> Response {
         let config = self.state.config();
         let class = self.policy.body;
         let leftover = Leftover::default();
@@ -84,7 +88,7 @@ impl Gate {
         let request = request.map(|sent| body::bounded(class, leftover.watch(sent), config));
         let most = body::limit(class, config);
         let response = match length {
-            Ok(()) => self.repeat(request, next).await,
+            Ok(()) => self.repeat(request, next, place.clone()).await,
             Err(error) => {
                 drop(request);
                 error.into_response()
@@ -95,17 +99,26 @@ impl Gate {
         if is_error || response.status().is_client_error() {
             leftover.drain(expects, most).await;
         }
-        response
+        match (place, self.policy.deadline) {
+            (Some(place), Deadline::Unary | Deadline::Long) => share::held(response, place),
+            // One that goes on has a place among the streams.
+            (_, _) => response,
+        }
     }
 
-    /// Carries the request out once, where it has an idempotency key.
-    async fn repeat(&self, request: Request, next: Next) -> Response {
+    /// Carries the request out once, where it has an idempotency key. What is done for one whose
+    /// client leaves keeps its place.
+    async fn repeat(&self, request: Request, next: Next, place: Option<RequestPlace>) -> Response {
         match idempotency::key(request.headers(), self.policy.repeat) {
             Err(error) => error.into_response(),
             Ok(None) => self.answer(request, next).await,
             Ok(Some(key)) => {
                 let work = idempotency::carry_out(self.clone(), key, request, next);
-                self.state.detached().run(work).await
+                let held = async move {
+                    let _place = place;
+                    work.await
+                };
+                self.state.detached().run(held).await
             }
         }
     }

@@ -4,7 +4,7 @@
 //!  edge   every request, also one of no route:
 //!           request id → span → metrics → room → panics → errors written → security headers
 //!  gate   every route, by its policy:
-//!           key → rate → scope → body limits → idempotency → deadline → handler
+//!           key → rate → scope → share → body limits → idempotency → deadline → handler
 //! ```
 
 mod authenticate;
@@ -21,6 +21,7 @@ mod panics;
 mod rate;
 mod replay;
 mod security;
+mod share;
 mod span;
 mod streams;
 

@@ -6,6 +6,7 @@ mod files;
 mod gate;
 mod idempotency;
 mod lab;
+mod share;
 
 #[path = "../../../tests/api/support.rs"]
 #[expect(dead_code, reason = "the tests outside use what these do not")]
