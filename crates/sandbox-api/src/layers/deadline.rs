@@ -30,6 +30,25 @@ pub(super) async fn within(
     }
 }
 
+/// What comes of reading a request's body before its route begins, which may take as long as the
+/// route may.
+///
+/// # Errors
+/// `Timeout` with field `body`; what `read` fails with.
+pub(super) async fn arrived<T>(
+    deadline: Deadline,
+    config: &ApiConfig,
+    read: impl Future<Output = Result<T, ApiError>>,
+) -> Result<T, ApiError> {
+    let limit = limit(deadline, config);
+    let read = tokio::time::timeout(limit, read).await;
+    read.unwrap_or_else(|_| {
+        let message = format!("was not there whole within {} seconds", limit.as_secs());
+        let error = Error::new(ErrorKind::Timeout, "api.body", message);
+        Err(error.with_field("body").into())
+    })
+}
+
 fn late(limit: Duration) -> ApiError {
     let message = format!("was not done within {} seconds", limit.as_secs());
     Error::new(ErrorKind::Timeout, "api.request", message).into()

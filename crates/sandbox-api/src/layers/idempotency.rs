@@ -23,7 +23,7 @@ use sha2::{Digest, Sha256};
 use super::body::{answered, content_length, failure};
 use super::edge::written;
 use super::gate::Gate;
-use super::{panics, replay};
+use super::{deadline, panics, replay};
 use crate::error::ApiError;
 use crate::extract::{Caller, Claimed, RequestId, ShownOnce};
 use crate::route::{BodyClass, Repeat};
@@ -108,7 +108,8 @@ async fn buffered(
     next: Next,
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
-    let body = read(gate, body).await?;
+    let config = gate.state.config();
+    let body = deadline::arrived(gate.policy.deadline, config, read(gate, body)).await?;
     let query = parts.uri.query().unwrap_or_default();
     let digest = BodyHash::of([query.as_bytes(), &body]);
     let request = Request::from_parts(parts, Body::from(body));
@@ -143,7 +144,8 @@ async fn uploaded(
     let key = identified(&request, key)?;
     match claim(gate, key, effect, beforehand).await? {
         Claim::Answered(answer) => {
-            same_file(gate, &answer, request.into_body()).await?;
+            let compared = same_file(gate, &answer, request.into_body());
+            deadline::arrived(gate.policy.deadline, gate.state.config(), compared).await?;
             Ok(replay::give(answer, DIGEST, true))
         }
         Claim::Run(guard) => {

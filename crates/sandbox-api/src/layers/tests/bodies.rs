@@ -12,6 +12,7 @@ use sandbox_engine::owners::Quotas;
 use serde_json::json;
 
 use super::lab::Lab;
+use super::support::Ask;
 use crate::config::ApiConfig;
 
 async fn small() -> Lab {
@@ -239,4 +240,54 @@ async fn a_body_that_breaks_off_is_no_body() {
     let ask = lab.ask(Method::PUT, "/test/file").body(broken());
     assert_eq!(ask.send().await.expect(400).field(), "body");
     assert_eq!(lab.doings.done(), 0);
+}
+
+/// A byte every now and then, for ever.
+fn trickling() -> Body {
+    let bytes = stream::repeat(()).then(async |()| {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        Ok::<_, Infallible>(Bytes::from_static(b" "))
+    });
+    Body::from_stream(bytes)
+}
+
+/// One who asks before he sends is not read on when he is refused.
+fn slowly(ask: Ask<'_>) -> Ask<'_> {
+    let ask = ask.header("idempotency-key", "k");
+    ask.header("expect", "100-continue").body(trickling())
+}
+
+#[tokio::test]
+async fn a_key_gives_nobody_more_time_to_send_a_body() {
+    let config = ApiConfig {
+        unary_timeout: Duration::from_secs(2),
+        long_timeout: Duration::from_secs(2),
+        ..ApiConfig::default()
+    };
+    let lab = Lab::with(config, Quotas::default()).await;
+    let json = lab
+        .post("/test/add")
+        .header("content-type", "application/json");
+    let answer = slowly(json).send().await.expect(408);
+    assert_eq!(
+        (answer.code().as_str(), answer.field().as_str()),
+        ("timeout", "body")
+    );
+    assert_eq!(lab.doings.done(), 0);
+
+    let file = lab.ask(Method::PUT, "/test/file");
+    file.header("idempotency-key", "k")
+        .body("x")
+        .send()
+        .await
+        .expect(200);
+    let again = slowly(lab.ask(Method::PUT, "/test/file"))
+        .send()
+        .await
+        .expect(408);
+    assert_eq!(
+        (again.code().as_str(), again.field().as_str()),
+        ("timeout", "body")
+    );
+    assert_eq!(lab.doings.done(), 1);
 }
