@@ -16,7 +16,7 @@ use crate::error::ApiError;
 use crate::extract::{Caller, Creation, Json, SandboxRef};
 use crate::route::BodyClass::{self, None as NoBody};
 use crate::route::Deadline::{Long, Unary};
-use crate::route::Repeat::{Create, Repeatable};
+use crate::route::Repeat::{Create, Repeatable, Safe};
 use crate::route::{Table, read, write};
 use crate::state::AppState;
 
@@ -28,8 +28,9 @@ pub(super) fn table() -> Table {
         )
         .add(routes!(list_sandboxes), read(Unary))
         .add(routes!(get_sandbox), read(Unary))
-        // Only who may run commands is shown what every command is given.
-        .add(routes!(get_environment), write(NoBody, Unary, Repeatable))
+        // Only who may run commands is shown what every command is given. A key means nothing: the
+        // answer is of now, and its secrets are not to be kept with it.
+        .add(routes!(get_environment), write(NoBody, Unary, Safe))
         .add(routes!(destroy_sandbox), write(NoBody, Long, Repeatable))
 }
 

@@ -127,3 +127,23 @@ async fn a_key_is_made_once_shown_once_and_kept_nowhere() {
     let record = store.load(&asked).await.unwrap().unwrap();
     assert!(!format!("{record:?}").contains(key));
 }
+
+#[tokio::test]
+async fn what_only_looks_is_answered_anew_and_its_secrets_are_not_kept() {
+    let store = Arc::new(MemoryIdempotency::default());
+    let mut config = ApiConfig::default();
+    let kept = Arc::clone(&store) as Arc<dyn IdempotencyStore>;
+    config.idempotency = Idempotency::new(kept, IdempotencyLimits::default());
+    let world = World::with(config, Quotas::default()).await;
+    let body = json!({"image": FAKE_IMAGE, "env": {"TOKEN": "hush"}});
+    let made = world.post("/v1/sandboxes").json(&body).send().await;
+    let id = made.expect(201).json()["id"].as_str().unwrap().to_owned();
+    for _ in 0..2 {
+        let ask = world.get(format!("/v1/sandboxes/{id}/environment"));
+        let shown = ask.header("idempotency-key", "k").send().await.expect(200);
+        assert_eq!(shown.json()["env"]["TOKEN"], "hush");
+        assert_eq!(shown.header("idempotent-replayed"), "");
+    }
+    let owner = world.acme.organisation.id.as_str();
+    assert_eq!(store.totals(owner).await.unwrap().records, 0);
+}
