@@ -37,8 +37,9 @@ cargo nextest run --workspace --all-features --run-ignored all
 cargo test --doc --workspace --all-features --quiet
 
 echo "Examples:"
-for example in quickstart egress; do
-    SANDBOX_IMAGE=$SANDBOX_TEST_BASE_IMAGE cargo run --quiet --example "$example"
+for example in quickstart egress remote; do
+    SANDBOX_IMAGE=$SANDBOX_TEST_BASE_IMAGE \
+        cargo run --quiet --all-features --example "$example"
 done
 
 left=$(docker ps -aq --filter label=dev.sandbox.namespace | wc -l)

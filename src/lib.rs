@@ -2,6 +2,10 @@
 
 pub use sandbox_core::*;
 
+#[cfg(feature = "api")]
+pub use sandbox_api as api;
+#[cfg(feature = "client")]
+pub use sandbox_client as client;
 #[cfg(feature = "engine")]
 pub use sandbox_engine as engine;
 #[cfg(feature = "docker")]

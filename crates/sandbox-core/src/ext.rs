@@ -1,6 +1,4 @@
-//! Sugar over [`Sandbox`], so that implementors write little.
-
-use std::sync::Arc;
+//! Sugar over [`Sandbox`] and [`Process`], so that implementors write little.
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -26,7 +24,8 @@ pub struct ExecOutput {
     pub stdout: Bytes,
     /// Its standard error.
     pub stderr: Bytes,
-    /// Whether there was more than [`MAX_EXEC_OUTPUT`]; the rest was read and thrown away.
+    /// Whether there was more than was to be kept ([`MAX_EXEC_OUTPUT`] for
+    /// [`SandboxExt::exec`]); the rest was read and thrown away.
     pub truncated: bool,
 }
 
@@ -52,15 +51,16 @@ pub trait SandboxExt: Sandbox {
     /// # Errors
     /// As [`Sandbox::spawn`]. A command that fails is an `Ok` with its status.
     async fn exec(&self, command: Command) -> Result<ExecOutput> {
-        collect(self.spawn(command).await?).await
+        let process = self.spawn(command).await?;
+        process.collect(MAX_EXEC_OUTPUT).await
     }
 
     /// As [`exec`](Self::exec), with `input` as standard input. A command that does not read all
     /// of it is no error.
     async fn exec_with_input(&self, command: Command, input: Bytes) -> Result<ExecOutput> {
         let process = self.spawn(command.piped_stdin()).await?;
-        let feed = feed(Arc::clone(&process), input);
-        let collect = collect(process);
+        let feed = process.feed(input);
+        let collect = process.collect(MAX_EXEC_OUTPUT);
         futures_util::pin_mut!(feed, collect);
         match future::select(feed, collect).await {
             future::Either::Left((fed, collect)) => {
@@ -132,50 +132,72 @@ pub trait SandboxExt: Sandbox {
 
 impl<S: Sandbox + ?Sized> SandboxExt for S {}
 
-/// Gives `input` to a process, and then the end of the file.
-async fn feed(process: Arc<dyn Process>, input: Bytes) -> Result<()> {
-    let written = async {
-        if !input.is_empty() {
-            process.write_stdin(input).await?;
+/// Conveniences on every [`Process`].
+#[async_trait]
+pub trait ProcessExt: Process {
+    /// Gives it `input`, and then the end of the file. A process that ends, or closes its input,
+    /// before it has read everything is no error.
+    ///
+    /// # Errors
+    /// Otherwise as [`Process::write_stdin`].
+    async fn feed(&self, input: Bytes) -> Result<()> {
+        let written = async {
+            if !input.is_empty() {
+                self.write_stdin(input).await?;
+            }
+            self.close_stdin().await
+        };
+        match written.await {
+            Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::NotFound) => {
+                Ok(())
+            }
+            other => other,
         }
-        process.close_stdin().await
-    };
-    match written.await {
-        // It ended, or closed its input, before it read everything.
-        Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::NotFound) => Ok(()),
-        other => other,
+    }
+
+    /// Takes its output up to its end and keeps the first `max_output` bytes, both streams
+    /// together; the rest is read and thrown away. Children left behind hold nothing up. When this
+    /// future is dropped the process goes on.
+    ///
+    /// # Errors
+    /// `Conflict` when somebody else reads its output; what reading it fails with.
+    async fn collect(&self, max_output: usize) -> Result<ExecOutput> {
+        let mut events = self.events().ok_or_else(|| {
+            let message = "the output is already being read";
+            Error::new(ErrorKind::Conflict, "process.collect", message)
+        })?;
+        let mut output = Collected::new(max_output);
+        while let Some(event) = events.next().await {
+            match event? {
+                ProcessEvent::Output(stream, data) => output.add(stream, &data),
+                ProcessEvent::Exited(status) => return Ok(output.finish(status)),
+            }
+        }
+        Ok(output.finish(self.wait().await?))
     }
 }
 
-/// Takes a process's output up to its exit.
-async fn collect(process: Arc<dyn Process>) -> Result<ExecOutput> {
-    let mut events = process.events().ok_or_else(|| {
-        Error::new(
-            ErrorKind::Conflict,
-            "sandbox.exec",
-            "the output is already being read",
-        )
-    })?;
-    let mut output = Collected::default();
-    while let Some(event) = events.next().await {
-        match event? {
-            ProcessEvent::Output(stream, data) => output.add(stream, &data),
-            ProcessEvent::Exited(status) => return Ok(output.finish(status)),
-        }
-    }
-    Ok(output.finish(process.wait().await?))
-}
+impl<P: Process + ?Sized> ProcessExt for P {}
 
-#[derive(Default)]
 struct Collected {
     stdout: BytesMut,
     stderr: BytesMut,
+    most: usize,
     truncated: bool,
 }
 
 impl Collected {
+    fn new(most: usize) -> Self {
+        Self {
+            stdout: BytesMut::new(),
+            stderr: BytesMut::new(),
+            most,
+            truncated: false,
+        }
+    }
+
     fn add(&mut self, stream: OutputStream, data: &[u8]) {
-        let room = MAX_EXEC_OUTPUT - self.stdout.len() - self.stderr.len();
+        let room = self.most - self.stdout.len() - self.stderr.len();
         self.truncated |= data.len() > room;
         let kept = &data[..data.len().min(room)];
         match stream {

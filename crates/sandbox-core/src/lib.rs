@@ -28,7 +28,7 @@ pub use command::{
     Command, MAX_ARGUMENT_BYTES, MAX_COMMAND_BYTES, MAX_COMMAND_TIMEOUT, Program, PtySize, Stdin,
 };
 pub use error::{Error, ErrorKind, Result};
-pub use ext::{ExecOutput, MAX_EXEC_OUTPUT, MAX_READ_TO_BYTES, SandboxExt};
+pub use ext::{ExecOutput, MAX_EXEC_OUTPUT, MAX_READ_TO_BYTES, ProcessExt, SandboxExt};
 pub use file::{
     FileChange, FileContent, FileEvent, FileInfo, FileKind, Link, LinkTarget, ListOptions,
     MakeDirOptions, ReadOptions, WatchOptions, WriteOptions, check_mode,

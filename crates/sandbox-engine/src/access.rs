@@ -7,11 +7,13 @@ use sandbox_core::{Error, Result, Sandbox};
 use tokio::sync::oneshot;
 
 use crate::SandboxRecord;
+use crate::allowance;
 use crate::core::{Core, shutting_down};
 use crate::driver::{Goal, Message};
 use crate::entry::Entry;
 use crate::events::{EventKind, NewEvent};
 use crate::gate::InUse;
+use crate::owners::COMPUTE_SECONDS;
 use crate::process::Watch;
 use crate::registry::not_found;
 
@@ -80,6 +82,21 @@ impl Access {
 
     /// Asks the driver; with a goal, waits until that is reached.
     pub(crate) async fn request(
+        &self,
+        request: Request,
+        goal: Option<Goal>,
+    ) -> Result<Arc<SandboxRecord>> {
+        match self.request_once(request, goal).await {
+            // Nothing is left of what the owner had when it was last looked at.
+            Err(error) if error.field() == Some(COMPUTE_SECONDS) => {
+                allowance::check(&self.core, &self.entry.owner).await?;
+                self.request_once(request, goal).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn request_once(
         &self,
         request: Request,
         goal: Option<Goal>,

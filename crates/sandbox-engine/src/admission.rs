@@ -4,6 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use sandbox_core::{Result, SandboxId, SandboxSpec};
+use tokio::sync::watch;
 
 use crate::OwnerId;
 
@@ -16,6 +17,24 @@ pub trait Admission: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// `LimitExceeded` naming the quota.
     async fn admit(&self, owner: &OwnerId, spec: &SandboxSpec) -> Result<()>;
+
+    /// How many seconds the sandboxes of `owner` may run in a calendar month; `None`: no limit. The
+    /// engine asks before every sandbox, counts the time itself, and when it is used up stops what
+    /// runs: it pauses what the runtime can pause, destroys the rest, and lets nothing run again
+    /// before the month ends or the answer is another one. Default: no limit.
+    ///
+    /// # Errors
+    /// `NotFound` for an owner that may have no sandbox.
+    async fn compute_seconds_per_month(&self, owner: &OwnerId) -> Result<Option<u64>> {
+        let _any = owner;
+        Ok(None)
+    }
+
+    /// Changes whenever [`compute_seconds_per_month`](Self::compute_seconds_per_month) may have
+    /// another answer for somebody. Default: never.
+    fn allowance_changes(&self) -> Option<watch::Receiver<u64>> {
+        None
+    }
 
     /// Takes the share of a sandbox that exists, when the engine starts.
     fn restore(&self, owner: &OwnerId, spec: &SandboxSpec);

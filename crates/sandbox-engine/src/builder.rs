@@ -1,23 +1,28 @@
 //! How an engine comes to be.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use sandbox_core::egress::Environment;
 use sandbox_core::{Error, Guarded, Result, Runtime, RuntimeName, SandboxId, Template};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::OwnerId;
 use crate::admission::{Admission, Unlimited};
+use crate::allowance;
 use crate::clock::{Clock, SystemClock};
 use crate::config::EngineConfig;
 use crate::core::Core;
 use crate::driver::{Beginning, Driver};
 use crate::engine::Engine;
 use crate::entry::{Entry, NewEntry};
+use crate::meter::Meter;
 use crate::process::ProcessTable;
 use crate::provision::{OnDemand, Provisioner};
+use crate::quarantine::Quarantine;
 use crate::record::SandboxRecord;
 use crate::registry::Registry;
 use crate::slot::{AbsentRuntime, Slot};
@@ -32,6 +37,7 @@ use crate::watcher::Watcher;
 pub struct EngineBuilder {
     runtimes: Vec<(String, Arc<dyn Runtime>)>,
     default_runtime: Option<String>,
+    environments: Vec<(String, Environment)>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     templates: Templates,
@@ -46,6 +52,7 @@ impl Default for EngineBuilder {
         Self {
             runtimes: Vec::new(),
             default_runtime: None,
+            environments: Vec::new(),
             store: Arc::new(MemoryStore::new()),
             clock: Arc::new(SystemClock),
             templates: Templates::empty(),
@@ -67,6 +74,14 @@ impl EngineBuilder {
     /// Makes `name` the runtime of requests and templates that name none.
     pub fn default_runtime(mut self, name: impl Into<String>) -> Self {
         self.default_runtime = Some(name.into());
+        self
+    }
+
+    /// Tells what surrounds the sandboxes of the runtime `name`: its host's addresses, its gateway,
+    /// the neighbours. The runtime protects them by itself; this is for
+    /// [`Engine::explain_egress`], which cannot ask it. Default: what every machine has.
+    pub fn environment(mut self, name: impl Into<String>, environment: Environment) -> Self {
+        self.environments.push((name.into(), environment));
         self
     }
 
@@ -120,20 +135,21 @@ impl EngineBuilder {
 
     /// Starts the engine: reads the store, looks at what every runtime has, and sets right what
     /// does not fit. What nobody knows is destroyed. The engine starts as well while a runtime is
-    /// away; its sandboxes are then not available until it is back.
+    /// away; its sandboxes are then not available until it is back. What the store has and cannot
+    /// read is set aside, and what it names is left alone: [`Engine::quarantined`].
     ///
     /// Must be called within a Tokio runtime, on which the engine's tasks run.
     ///
     /// # Errors
-    /// `InvalidSpec` with field `runtime` for a bad or doubled name, or `template` for a bad
-    /// template; what the store fails with.
+    /// `InvalidSpec` with field `runtime` for a bad, doubled or unknown name, or `template` for a
+    /// bad template; what the store fails with.
     pub async fn build(mut self) -> Result<Engine> {
         for template in std::mem::take(&mut self.more_templates) {
             self.templates.insert(template, Vec::new())?;
         }
-        let mut slots = slots(&self.runtimes)?;
+        let mut slots = slots(&self.runtimes, std::mem::take(&mut self.environments))?;
         let default_runtime = self.choose_default(&slots)?;
-        let loaded = self.store.load().await?;
+        let mut loaded = self.store.load().await?;
         add_absent(&mut slots, &loaded);
         let core = Arc::new(Core {
             store: self.store,
@@ -146,6 +162,8 @@ impl EngineBuilder {
             provisioner: self.provisioner,
             admission: self.admission,
             snapshots: OnTheirWay::default(),
+            quarantine: Quarantine::new(std::mem::take(&mut loaded.quarantined)),
+            meter: Meter::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             kill: CancellationToken::new(),
@@ -155,7 +173,9 @@ impl EngineBuilder {
         // From here on, a build that is given up takes its tasks with it.
         let engine = Engine::new(Arc::clone(&core));
         core.store.purge(core.retention()).await?;
+        read_meters(&core, &loaded).await?;
         take_up(&core, loaded)?;
+        core.tasks.spawn(allowance::watch(Arc::clone(&core)));
         let looks = core.slots.values().map(|slot| {
             let mut watcher = Watcher::new(Arc::clone(&core), Arc::clone(slot));
             async move {
@@ -186,16 +206,26 @@ impl EngineBuilder {
 
 type Slots = BTreeMap<RuntimeName, Arc<Slot>>;
 
-fn slots(runtimes: &[(String, Arc<dyn Runtime>)]) -> Result<Slots> {
+fn slots(
+    runtimes: &[(String, Arc<dyn Runtime>)],
+    environments: Vec<(String, Environment)>,
+) -> Result<Slots> {
+    let mut environments: HashMap<String, Environment> = environments.into_iter().collect();
     let mut slots = Slots::new();
     for (name, runtime) in runtimes {
         let name = RuntimeName::new(name.as_str())?;
         let guarded: Arc<dyn Runtime> = Arc::new(Guarded::new(Arc::clone(runtime)));
-        let slot = Arc::new(Slot::new(name.clone(), guarded));
+        let environment = environments.remove(name.as_str()).unwrap_or_default();
+        let slot = Arc::new(Slot::new(name.clone(), guarded, environment));
         if slots.insert(name.clone(), slot).is_some() {
             let message = format!("there are two runtimes called {name}");
             return Err(Error::invalid("engine.build", "runtime", message));
         }
+    }
+    if let Some(name) = environments.into_keys().next() {
+        let message =
+            format!("there is an environment for {name:?}, which is not one of the runtimes");
+        return Err(Error::invalid("engine.build", "runtime", message));
     }
     Ok(slots)
 }
@@ -206,9 +236,26 @@ fn add_absent(slots: &mut Slots, loaded: &Loaded) {
         slots.entry(sandbox.runtime.clone()).or_insert_with_key(|name| {
             tracing::warn!(runtime = %name, "stored sandboxes name a runtime that is not configured");
             let absent = Arc::new(AbsentRuntime::new(name.clone()));
-            Arc::new(Slot::new(name.clone(), absent))
+            Arc::new(Slot::new(name.clone(), absent, Environment::default()))
         });
     }
+}
+
+/// Reads how long the sandboxes of each owner ran, before one goes on running.
+async fn read_meters(core: &Arc<Core>, loaded: &Loaded) -> Result<()> {
+    let mut owners: HashMap<&OwnerId, HashSet<SandboxId>> = HashMap::new();
+    for sandbox in &loaded.sandboxes {
+        let theirs = owners.entry(&sandbox.owner).or_default();
+        theirs.insert(sandbox.id().clone());
+    }
+    for (owner, lives) in owners {
+        allowance::load(core, owner, &lives).await?;
+        if let Err(error) = allowance::refresh(core, owner).await {
+            // What it has runs on; it gets nothing new.
+            tracing::warn!(%error, %owner, "the allowance of an owner cannot be read");
+        }
+    }
+    Ok(())
 }
 
 /// Gives every stored sandbox its driver.

@@ -34,7 +34,8 @@ pub struct EngineConfig {
     pub max_failed: usize,
     /// The most snapshots of one owner. Default: 1,000.
     pub max_snapshots: usize,
-    /// The most events that are kept. Default: 100,000.
+    /// The most events that are kept. Of more, the oldest go of those owners that have more than
+    /// an equal share, so that one who makes many pushes out nobody else's. Default: 100,000.
     pub max_events: u64,
     /// How much output of a process is kept, in bytes. Default: 1 MiB.
     pub process_output: usize,

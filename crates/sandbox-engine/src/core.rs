@@ -15,7 +15,9 @@ use crate::admission::Admission;
 use crate::clock::Clock;
 use crate::config::EngineConfig;
 use crate::events::NewEvent;
+use crate::meter::Meter;
 use crate::provision::Provisioner;
+use crate::quarantine::Quarantine;
 use crate::registry::Registry;
 use crate::slot::Slot;
 use crate::snapshots::OnTheirWay;
@@ -37,6 +39,8 @@ pub(crate) struct Core {
     pub(crate) provisioner: Arc<dyn Provisioner>,
     pub(crate) admission: Arc<dyn Admission>,
     pub(crate) snapshots: OnTheirWay,
+    pub(crate) quarantine: Quarantine,
+    pub(crate) meter: Meter,
     pub(crate) tasks: TaskTracker,
     /// Start nothing new.
     pub(crate) stop: CancellationToken,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use sandbox_core::egress::{Destination, EgressPolicy, EgressRules, Explanation};
+use sandbox_core::egress::{Destination, EgressPolicy, EgressRules, Explanation, ScopedPolicy};
 use sandbox_core::lifecycle::{Lifecycle, Request};
 use sandbox_core::{
     Error, ErrorKind, Result, Runtime, RuntimeName, SandboxId, SandboxSpec, Stats, Template,
@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::access::Access;
 use crate::admission::Admission;
+use crate::allowance;
 use crate::builder::{EngineBuilder, spawn};
 use crate::core::Core;
 use crate::driver::{Beginning, Goal, Message};
@@ -27,7 +28,7 @@ use crate::request::CreateRequest;
 use crate::resolve::Resolved;
 use crate::slot::Slot;
 use crate::snapshots::check_source;
-use crate::store::{Store, StoredSandbox};
+use crate::store::{Store, StoredSandbox, StoredStart};
 use crate::templates::Templates;
 
 /// Drives sandboxes over one or several runtimes. Cheap to clone; all clones are the same engine.
@@ -87,7 +88,7 @@ impl Engine {
         self.begin(request, None).await
     }
 
-    async fn begin(
+    pub(crate) async fn begin(
         &self,
         request: CreateRequest,
         goal: Option<Goal>,
@@ -99,6 +100,7 @@ impl Engine {
         if request.id.is_some() {
             self.check_unused(&id).await?;
         }
+        allowance::check(&self.core, &request.owner).await?;
         self.core
             .admission
             .admit(&request.owner, &resolved.spec)
@@ -115,7 +117,7 @@ impl Engine {
     }
 
     async fn check_unused(&self, id: &SandboxId) -> Result<()> {
-        let used = self.core.registry.get(id).is_some();
+        let used = self.core.registry.get(id).is_some() || self.core.quarantine.has(id);
         match used || self.core.store.destroyed(id).await?.is_some() {
             true => Err(taken(id)),
             false => Ok(()),
@@ -141,6 +143,7 @@ impl Engine {
             spec: Arc::new(spec),
             lifecycle,
             accounted_ms: 0,
+            start: start.map(StoredStart::new),
         };
         let (inbox, messages) = mpsc::unbounded_channel();
         let entry = Arc::new(Entry::new(NewEntry {
@@ -155,7 +158,6 @@ impl Engine {
         }
         let beginning = Beginning::New {
             actions,
-            start,
             goal,
             reply,
         };
@@ -286,8 +288,8 @@ impl Engine {
             .await
     }
 
-    /// What a sandbox's rules say about `destination`, and why. They alone are asked: which
-    /// addresses are its host's, its neighbours' or behind an allowed name only its runtime knows.
+    /// What a sandbox's rules and its [environment](EngineBuilder::environment) say about
+    /// `destination`, and why. Which addresses allowed names resolved to only its runtime knows.
     ///
     /// # Errors
     /// `NotFound` with field `sandbox_id`.
@@ -296,7 +298,13 @@ impl Engine {
         id: &SandboxId,
         destination: &Destination,
     ) -> Result<Explanation> {
-        Ok(self.get(id).await?.egress.explain(destination))
+        let record = self.get(id).await?;
+        let slot = self.core.slots.get(&record.runtime);
+        // The runtime of one that was destroyed may not be configured any more.
+        let environment = slot.map(|slot| slot.environment.clone());
+        let rules = EgressRules::clone(&record.egress);
+        let policy = ScopedPolicy::new(rules, environment.unwrap_or_default());
+        Ok(policy.explain(destination))
     }
 
     /// What a sandbox uses now. This is no use of it: it wakes nothing.

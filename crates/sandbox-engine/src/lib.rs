@@ -2,6 +2,7 @@
 
 mod access;
 mod admission;
+mod allowance;
 mod builder;
 mod clock;
 mod config;
@@ -13,9 +14,13 @@ mod gate;
 mod handle;
 mod list;
 mod lock;
+mod meter;
+mod once;
 mod owner;
+mod prepare;
 mod processes;
 mod provision;
+mod quarantine;
 mod random;
 mod record;
 mod registry;

@@ -1,7 +1,5 @@
 //! Starting and finding processes that outlive their request.
 
-use std::sync::Arc;
-
 use sandbox_core::{Command, Error, ErrorKind, Result, SandboxId};
 
 use crate::access::Access;
@@ -73,8 +71,8 @@ impl Access {
             .entry()
             .processes
             .start(&sandbox, command, options, &watch);
-        let managed = started.await?;
-        let handle = ProcessHandle::new(Arc::clone(&managed), self.clone());
+        let (managed, pace) = started.await?;
+        let handle = ProcessHandle::new(managed, self.clone()).held_by(pace);
         let pid = handle.pid();
         self.publish(EventKind::CommandExecuted {
             command: summary,

@@ -46,7 +46,9 @@ pub struct CreateRequest {
     pub egress: Option<EgressRules>,
     /// When it is suspended and destroyed.
     pub lifecycle: Option<LifecyclePolicy>,
-    /// A command that is started when it has been made, instead of the template's.
+    /// A command that is started when it has been made, instead of the template's: the last part
+    /// of the creation, once, also when the engine dies in between. Its process has the tag
+    /// `start`.
     pub start: Option<Command>,
 }
 

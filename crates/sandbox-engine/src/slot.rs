@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use sandbox_core::egress::Environment;
 use sandbox_core::{
     BoxStream, Capabilities, Error, ErrorKind, Health, Progress, Recovered, Result, Runtime,
     RuntimeEvent, RuntimeName, Sandbox, SandboxSpec, SnapshotId, Source,
@@ -15,16 +16,23 @@ use tokio::sync::Notify;
 pub(crate) struct Slot {
     pub(crate) name: RuntimeName,
     pub(crate) runtime: Arc<dyn Runtime>,
+    /// What surrounds its sandboxes, as far as the engine was told.
+    pub(crate) environment: Environment,
     available: AtomicBool,
     /// Wakes the watcher: something may be left behind that only a look at everything finds.
     pub(crate) look_again: Notify,
 }
 
 impl Slot {
-    pub(crate) fn new(name: RuntimeName, runtime: Arc<dyn Runtime>) -> Self {
+    pub(crate) fn new(
+        name: RuntimeName,
+        runtime: Arc<dyn Runtime>,
+        environment: Environment,
+    ) -> Self {
         Self {
             name,
             runtime,
+            environment,
             available: AtomicBool::new(false),
             look_again: Notify::new(),
         }

@@ -186,6 +186,16 @@ impl Engine {
         self.core.store.snapshots(owner, None).await
     }
 
+    /// A snapshot of `owner`.
+    ///
+    /// # Errors
+    /// `NotFound` with field `source.snapshot` when there is none, or it is somebody else's.
+    pub async fn snapshot_of(&self, owner: &OwnerId, id: &SnapshotId) -> Result<SnapshotRecord> {
+        let owned = self.core.store.snapshots(owner, Some(id)).await?;
+        let record = owned.into_iter().next();
+        record.ok_or_else(|| not_found("engine.snapshot_of", id))
+    }
+
     /// Removes a snapshot of `owner` from its runtime.
     ///
     /// # Errors
@@ -193,9 +203,7 @@ impl Engine {
     /// or is somebody else's; what the runtime fails with, and it stays.
     pub async fn remove_snapshot(&self, owner: &OwnerId, id: &SnapshotId) -> Result<()> {
         self.core.check_open()?;
-        let owned = self.core.store.snapshots(owner, Some(id)).await?;
-        let record = owned.first();
-        let record = record.ok_or_else(|| not_found("engine.remove_snapshot", id))?;
+        let record = self.snapshot_of(owner, id).await?;
         let runtime = &self.slot(&record.runtime)?.runtime;
         match runtime.remove_snapshot(id).await {
             // An earlier try got that far, or the operator removed it.

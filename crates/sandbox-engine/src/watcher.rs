@@ -208,7 +208,8 @@ fn tell_all(core: &Core, slot: &Slot, available: bool) {
 async fn remove_orphans(core: &Core, slot: &Slot, found: HashMap<SandboxId, Recovered>) -> bool {
     let unknown = found
         .into_values()
-        .filter(|one| core.registry.get(&one.id).is_none());
+        .filter(|one| core.registry.get(&one.id).is_none())
+        .filter(|one| !core.quarantine.protects(&slot.name, &one.id));
     let removals = unknown.map(|orphan| remove_orphan(core, slot, orphan.sandbox));
     let removed = futures_util::future::join_all(removals).await;
     removed.into_iter().all(|gone| gone)

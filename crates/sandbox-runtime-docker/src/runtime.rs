@@ -70,6 +70,17 @@ impl DockerRuntime {
         Ok(Self { shared })
     }
 
+    /// Where the daemon keeps containers, for a person: its storage driver, and the file system
+    /// below that where it says so. Whether a disk limit bites there is
+    /// [`LimitCapabilities::disk`](sandbox_core::LimitCapabilities::disk).
+    pub fn storage(&self) -> String {
+        let facts = &self.shared.daemon.facts;
+        match facts.backing.as_str() {
+            "" => facts.storage.clone(),
+            backing => format!("{} on {backing}", facts.storage),
+        }
+    }
+
     /// Removes everything of this runtime's namespace from the daemon: sandboxes, whoever made
     /// them, and snapshots. What namespaces share (the network, the agent, images) stays.
     ///

@@ -39,6 +39,8 @@ pub(crate) enum Message {
     OutOfMemory(Option<Pid>),
     /// The egress policy stopped something.
     EgressDenied(u64),
+    /// The owner has used up its compute seconds of this month; what to tell.
+    UsedUp(String),
     /// The runtime went away, or is back.
     Backend { available: bool },
     /// What the runtime has of it, according to a look that began when the epoch was `epoch`.

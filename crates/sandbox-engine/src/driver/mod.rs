@@ -14,9 +14,11 @@
 //! The task sleeps until its next deadline and costs nothing until then: uses of a running sandbox do
 //! not wake it (see [`gate`](crate::gate)).
 
+mod allowance;
 mod message;
 mod month;
 mod run;
+mod start;
 mod step;
 mod waiters;
 mod work;

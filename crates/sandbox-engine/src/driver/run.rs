@@ -8,7 +8,7 @@ use sandbox_core::egress::EgressRules;
 use sandbox_core::lifecycle::{
     Action, ActionKind, Input, Lifecycle, Mode, Observation, Request, State,
 };
-use sandbox_core::{Command, Error, ErrorKind, Pid, RecoveredState, Result, Sandbox, Timestamp};
+use sandbox_core::{Error, ErrorKind, Pid, RecoveredState, Result, Sandbox, Timestamp};
 use tokio::sync::mpsc;
 
 use super::message::Reply;
@@ -19,14 +19,13 @@ use crate::clock::Clock;
 use crate::core::Core;
 use crate::entry::Entry;
 use crate::events::EventKind;
-use crate::store::StoredSandbox;
+use crate::store::{StoredSandbox, StoredStart};
 
 /// What a driver starts with.
 pub(crate) enum Beginning {
     /// A sandbox that was just asked for.
     New {
         actions: Vec<Action>,
-        start: Option<Command>,
         goal: Option<Goal>,
         reply: Reply,
     },
@@ -48,8 +47,8 @@ pub(crate) struct Driver {
     pub(super) matched: bool,
     pub(super) holds_share: bool,
     pub(super) stopping: bool,
-    /// What to start once the sandbox is made.
-    pub(super) start: Option<Command>,
+    /// What to start once the sandbox is made, until it is started.
+    pub(super) start: Option<StoredStart>,
     pub(super) work: Option<Working>,
     pub(super) queue: VecDeque<Job>,
     pub(super) waiters: Vec<Waiter>,
@@ -83,7 +82,7 @@ impl Driver {
             matched: is_new,
             holds_share: stored.lifecycle.holds_resources(),
             stopping: false,
-            start: None,
+            start: stored.start,
             work: None,
             queue: VecDeque::new(),
             waiters: Vec::new(),
@@ -135,14 +134,12 @@ impl Driver {
     async fn begin(&mut self, beginning: Beginning) -> bool {
         let Beginning::New {
             actions,
-            start,
             goal,
             reply,
         } = beginning
         else {
             return true;
         };
-        self.start = start;
         let created = EventKind::Created {
             template: self.entry.spec.template().cloned(),
         };
@@ -169,6 +166,7 @@ impl Driver {
 
     fn leave(&mut self) {
         self.core.registry.remove(&self.entry);
+        self.core.meter.forget(&self.entry.owner, self.entry.id());
         self.give_share_back();
         self.inbox.close();
     }
@@ -230,6 +228,7 @@ impl Driver {
             Message::EgressDenied(count) => {
                 self.publish(EventKind::PermissionViolated { count }).await;
             }
+            Message::UsedUp(why) => self.used_up(why).await,
             Message::Backend { available } => {
                 self.available = available;
                 self.show();
@@ -243,7 +242,8 @@ impl Driver {
     }
 
     async fn request(&mut self, request: Request, goal: Option<Goal>, reply: Reply) {
-        let answer = match self.check_usable(request) {
+        let usable = self.check_usable(request);
+        let answer = match usable.and_then(|()| self.check_allowance(request)) {
             Ok(()) => self.step(request.into()).await,
             Err(error) => Err(error),
         };
@@ -262,7 +262,7 @@ impl Driver {
     }
 
     /// Before the runtime said what it has of a sandbox, only its end can be asked for.
-    fn check_usable(&self, request: Request) -> Result<()> {
+    pub(super) fn check_usable(&self, request: Request) -> Result<()> {
         if self.stopping {
             return Err(crate::core::shutting_down());
         }
@@ -294,10 +294,9 @@ impl Driver {
         self.entry.set_sandbox(sandbox);
         self.available = true;
         self.matched = true;
-        self.note(seen.into()).await;
-        self.note(Input::Tick).await;
-        if self.life.state() == State::Running {
-            self.take_processes_over();
+        self.count_time(&[], &self.life);
+        if let Some(seen) = self.judge(seen) {
+            self.found(seen).await;
         }
         if !self.egress_applied {
             self.queue

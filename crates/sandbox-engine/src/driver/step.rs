@@ -160,6 +160,7 @@ impl Driver {
             egress_applied: self.egress_applied,
             lifecycle,
             accounted_ms: self.accounted_ms,
+            start: self.start.clone(),
         }
     }
 
@@ -177,8 +178,10 @@ impl Driver {
             change.sandbox.accounted_ms,
             change.sandbox.lifecycle.last_activity(),
         );
+        let (usage, life) = (change.usage.clone(), change.sandbox.lifecycle.clone());
         self.core.store.save(change).await?;
         self.accounted_ms = accounted;
+        self.count_time(&usage, &life);
         self.saved_activity = activity;
         self.core.count_write();
         Ok(())

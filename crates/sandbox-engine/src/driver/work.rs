@@ -8,21 +8,20 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use sandbox_core::egress::EgressRules;
 use sandbox_core::lifecycle::{Action, ActionError, ActionKind, State};
-use sandbox_core::{Command, Error, ErrorKind, Result};
+use sandbox_core::{Error, ErrorKind, Result};
 
 use super::message::Reply;
 use super::run::Driver;
 use crate::core::Core;
 use crate::entry::Entry;
 use crate::events::EventKind;
-use crate::process::{ProcessOptions, Watch};
-
-/// The tag of the process that a template starts.
-const START_TAG: &str = "start";
+use crate::process::Watch;
 
 /// Something to be done.
 pub(super) enum Job {
     Action(Action),
+    /// The command of a sandbox that an earlier engine made and did not finish.
+    Start,
     Egress {
         rules: EgressRules,
         /// `None`: the engine does it on its own.
@@ -43,8 +42,10 @@ pub(super) struct Working {
     future: BoxFuture<'static, Result<()>>,
 }
 
-enum Doing {
+pub(super) enum Doing {
     Action(Action),
+    /// Starting the command of a new sandbox, the last part of its creation.
+    Start(Option<Action>),
     Egress {
         before: EgressRules,
         /// Whether the runtime had confirmed them.
@@ -103,14 +104,14 @@ impl Driver {
                     // Something may still come of it on the other side.
                     self.entry.slot.look_again.notify_one();
                 }
-                Doing::Action(_) => {}
+                Doing::Action(_) | Doing::Start(_) => {}
                 Doing::Egress { reply, .. } => refuse(reply, being_destroyed()),
             }
         }
         for job in self.queue.drain(..) {
             match job {
                 // The machine has replaced it.
-                Job::Action(_) => {}
+                Job::Action(_) | Job::Start => {}
                 Job::Egress { reply, .. } => refuse(reply, being_destroyed()),
             }
         }
@@ -124,6 +125,7 @@ impl Driver {
             };
             match job {
                 Job::Action(action) => self.start_action(action),
+                Job::Start => self.start_command(None).await,
                 Job::Egress { rules, reply } => self.start_egress(rules, reply).await,
             }
         }
@@ -133,19 +135,14 @@ impl Driver {
         self.last_error = None;
         let (core, entry) = (Arc::clone(&self.core), Arc::clone(&self.entry));
         let limit = core.config.timeout_of(action.kind);
-        let start = match action.kind {
-            ActionKind::Create => self.start.take(),
-            ActionKind::Pause | ActionKind::Resume | ActionKind::Destroy => None,
-        };
-        let watch = self.watch();
         let future = async move {
-            let work = carry_out(&core, &entry, action.kind, start, watch);
+            let work = carry_out(&core, &entry, action.kind);
             core.bounded(operation(action.kind), limit, work).await
         };
         self.start_work(Doing::Action(action), future.boxed());
     }
 
-    fn start_work(&mut self, doing: Doing, future: BoxFuture<'static, Result<()>>) {
+    pub(super) fn start_work(&mut self, doing: Doing, future: BoxFuture<'static, Result<()>>) {
         self.entry.epoch.fetch_add(1, Ordering::SeqCst);
         // A runtime that panics must not leave a sandbox without a driver.
         let future = AssertUnwindSafe(future).catch_unwind().map(|done| {
@@ -163,7 +160,14 @@ impl Driver {
     pub(super) async fn ended(&mut self, end: End) {
         self.entry.epoch.fetch_add(1, Ordering::SeqCst);
         match end.doing {
+            Doing::Action(action) if action.kind == ActionKind::Create && end.result.is_ok() => {
+                match self.start {
+                    Some(_) => self.start_command(Some(action)).await,
+                    None => self.action_ended(action, end.result).await,
+                }
+            }
             Doing::Action(action) => self.action_ended(action, end.result).await,
+            Doing::Start(action) => self.command_ended(action, end.result).await,
             Doing::Egress {
                 before,
                 was_applied,
@@ -177,7 +181,7 @@ impl Driver {
         }
     }
 
-    async fn action_ended(&mut self, action: Action, result: Result<()>) {
+    pub(super) async fn action_ended(&mut self, action: Action, result: Result<()>) {
         let outcome = match result {
             Ok(()) => action.succeeded(),
             Err(error) => {
@@ -337,13 +341,7 @@ fn operation(kind: ActionKind) -> &'static str {
     }
 }
 
-async fn carry_out(
-    core: &Core,
-    entry: &Entry,
-    kind: ActionKind,
-    start: Option<Command>,
-    watch: Watch,
-) -> Result<()> {
+async fn carry_out(core: &Core, entry: &Entry, kind: ActionKind) -> Result<()> {
     let sandbox = || {
         entry.sandbox().ok_or_else(|| {
             let message = "the runtime has not said what it has of the sandbox";
@@ -351,22 +349,17 @@ async fn carry_out(
         })
     };
     match kind {
-        ActionKind::Create => create(core, entry, start, watch).await,
+        ActionKind::Create => create(core, entry).await,
         ActionKind::Pause => sandbox()?.pause().await,
         ActionKind::Resume => sandbox()?.resume().await,
         ActionKind::Destroy => destroy(entry).await,
     }
 }
 
-async fn create(core: &Core, entry: &Entry, start: Option<Command>, watch: Watch) -> Result<()> {
+async fn create(core: &Core, entry: &Entry) -> Result<()> {
     let runtime = &entry.slot.runtime;
     let sandbox = core.provisioner.provision(runtime, &entry.spec).await?;
-    entry.set_sandbox(Some(Arc::clone(&sandbox)));
-    if let Some(command) = start {
-        let options = ProcessOptions::default().tag(START_TAG);
-        let started = entry.processes.start(&sandbox, command, options, &watch);
-        started.await?;
-    }
+    entry.set_sandbox(Some(sandbox));
     Ok(())
 }
 

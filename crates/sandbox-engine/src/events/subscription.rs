@@ -23,6 +23,8 @@ pub struct EventFilter {
     pub sandbox: Option<SandboxId>,
     /// From this number on. Without one, only what happens from now on.
     pub from: Option<u64>,
+    /// Ends with what is there when the reading begins, in place of waiting for more.
+    pub only_past: bool,
 }
 
 /// What a [`Subscription`] says.
@@ -30,12 +32,12 @@ pub struct EventFilter {
 pub enum EventItem {
     /// An event.
     Event(Event),
-    /// Events from `from` to `to`, both included, are no longer kept. Some of them may have been
-    /// of no interest.
+    /// Of the events from `from` to `to`, both included, some are no longer kept; they may have
+    /// been of no interest. Those that are still kept follow.
     Gap {
-        /// The first that is missing.
+        /// The first that may be missing.
         from: u64,
-        /// The last that is missing.
+        /// The last that may be missing.
         to: u64,
     },
 }
@@ -50,6 +52,10 @@ pub struct Subscription {
     committed: watch::Receiver<u64>,
     stop: CancellationToken,
     query: EventQuery,
+    /// The last number that is wanted.
+    until: u64,
+    /// Up to which number it was told that events may be missing.
+    told: u64,
     batch: std::vec::IntoIter<Event>,
 }
 
@@ -59,6 +65,10 @@ impl Subscription {
         let from = filter
             .from
             .unwrap_or_else(|| committed.borrow_and_update().saturating_add(1));
+        let until = match filter.only_past {
+            true => *committed.borrow_and_update(),
+            false => u64::MAX,
+        };
         Self {
             store,
             committed,
@@ -69,19 +79,26 @@ impl Subscription {
                 from: from.max(1),
                 limit: BATCH,
             },
+            until,
+            told: 0,
             batch: Vec::new().into_iter(),
         }
     }
 
     /// The next item; waits for it. `None` once the engine shuts down; what is written from then on
-    /// is read from the next engine, by its number. Dropping the future loses nothing.
+    /// is read from the next engine, by its number. `None` too at the end of what is past, where no
+    /// more is wanted. Dropping the future loses nothing.
     ///
     /// # Errors
     /// What the store failed with; the next call tries again.
     pub async fn next(&mut self) -> Option<Result<EventItem>> {
         loop {
             if let Some(event) = self.batch.next() {
-                return Some(Ok(EventItem::Event(event)));
+                let wanted = event.seq <= self.until;
+                return wanted.then_some(Ok(EventItem::Event(event)));
+            }
+            if self.query.from > self.until {
+                return None;
             }
             let last = *self.committed.borrow_and_update();
             if last < self.query.from {
@@ -94,14 +111,13 @@ impl Subscription {
             match self.store.events(&self.query).await {
                 Err(error) => return Some(Err(error)),
                 Ok(page) => {
-                    let from = self.query.from;
+                    let from = self.query.from.max(self.told + 1);
                     self.query.from = page.next;
                     self.batch = page.events.into_iter();
                     if page.first_kept > from {
-                        return Some(Ok(EventItem::Gap {
-                            from,
-                            to: page.first_kept - 1,
-                        }));
+                        let to = page.first_kept - 1;
+                        self.told = to;
+                        return Some(Ok(EventItem::Gap { from, to }));
                     }
                 }
             }

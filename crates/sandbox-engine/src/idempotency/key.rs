@@ -2,11 +2,15 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sandbox_core::{Error, Result};
 use sha2::{Digest, Sha256};
 
 /// The longest idempotency key in bytes.
 pub const MAX_IDEMPOTENCY_KEY_BYTES: usize = 255;
+/// The longest path that is kept as it is.
+const MAX_PATH_BYTES: usize = 256;
 
 /// A key as a caller sent it: 1 to 255 visible ASCII characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,4 +76,23 @@ pub struct Request {
     pub route: String,
     /// The key.
     pub key: IdempotencyKey,
+}
+
+impl Request {
+    /// An HTTP request of `owner`. A path that is too long to keep is kept as its hash, which
+    /// tells paths apart as well.
+    pub fn http(owner: impl Into<String>, method: &str, path: &str, key: IdempotencyKey) -> Self {
+        let path = match path.len() {
+            0..=MAX_PATH_BYTES => path.to_owned(),
+            _ => {
+                let digest = Sha256::digest(path.as_bytes());
+                format!("sha256:{}", URL_SAFE_NO_PAD.encode(digest))
+            }
+        };
+        Self {
+            owner: owner.into(),
+            route: format!("{method} {path}"),
+            key,
+        }
+    }
 }

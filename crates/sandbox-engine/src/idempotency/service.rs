@@ -1,14 +1,17 @@
 //! What a request with a key means now.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use sandbox_core::{Error, ErrorKind, Result, Timestamp};
-use tokio::sync::watch;
+use sandbox_core::{Error, ErrorKind, Result, SandboxId, Timestamp};
 
+use super::begin::{may_have_run, other_body, too_large};
+use super::running::{Hold, Holding, Shared};
 use super::store::{OwnerTotals, kept_bytes};
-use super::{Answer, BodyHash, IdempotencyStore, Record, RecordState, Request};
+use super::{
+    Answer, Begin, BodyHash, Claim, Effect, Guard, IdempotencyStore, InProgress, Kept, Record,
+    RecordState, Request, Takeover,
+};
 
 /// How long keys are remembered, and how much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,115 +40,14 @@ impl Default for IdempotencyLimits {
     }
 }
 
-/// What [`Idempotency::begin`] found.
-#[derive(Debug)]
-pub enum Begin {
-    /// Nobody has asked this before: carry it out and [finish](Guard::finish) it.
+/// What is known of a request.
+enum Found {
     Fresh(Guard),
-    /// It was carried out: this was the answer.
+    /// It began and has no answer.
+    Unfinished(Guard, RecordState),
     Replay(Answer),
-    /// It was carried out, and the answer was too large to keep: this was its status.
     Done(u16),
-    /// It is being carried out now, with the same body.
     InProgress(InProgress),
-    /// The key was used with another body.
-    Conflict,
-    /// It began and was interrupted: whether it was carried out is unknown.
-    Unknown(Takeover),
-    /// It was interrupted, taken over, and interrupted again.
-    Lost,
-}
-
-impl Begin {
-    /// The error that a caller is told for the outcomes that end a request: `Conflict` with field
-    /// `idempotency_key` for everything but [`Fresh`](Self::Fresh), [`Replay`](Self::Replay) and
-    /// [`Unknown`](Self::Unknown).
-    pub fn refusal(&self) -> Option<Error> {
-        let message = match self {
-            Self::Fresh(_) | Self::Replay(_) | Self::Unknown(_) => return None,
-            Self::Done(status) => format!(
-                "the request was carried out with status {status}; its answer was too large to keep"
-            ),
-            Self::InProgress(_) => "a request with this key is being carried out".to_owned(),
-            Self::Conflict => "the key was used with another request body".to_owned(),
-            Self::Lost => {
-                "a request with this key was interrupted; whether it was carried out is unknown"
-                    .to_owned()
-            }
-        };
-        let error = Error::new(ErrorKind::Conflict, "idempotency.begin", message);
-        Some(error.with_field("idempotency_key"))
-    }
-}
-
-/// What became of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kept {
-    /// It will be given again.
-    Whole,
-    /// It was too large; only the status is kept.
-    StatusOnly,
-}
-
-/// A request that somebody else in this process is carrying out.
-#[derive(Debug)]
-pub struct InProgress {
-    ended: watch::Receiver<()>,
-}
-
-impl InProgress {
-    /// Waits until it ends, however it does; then [`Idempotency::begin`] says what it came to.
-    pub async fn wait(mut self) {
-        // The sender never sends: it goes away with the guard, and that is the news.
-        while self.ended.changed().await.is_ok() {}
-    }
-}
-
-#[derive(Debug)]
-struct Running {
-    body: BodyHash,
-    ended: watch::Receiver<()>,
-}
-
-/// What this process knows besides the store.
-#[derive(Debug, Default)]
-struct Shared {
-    running: Mutex<HashMap<Request, Running>>,
-    totals: Mutex<HashMap<String, OwnerTotals>>,
-}
-
-impl Shared {
-    fn running(&self) -> MutexGuard<'_, HashMap<Request, Running>> {
-        // Nothing below the lock can panic half-way through a change.
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn totals(&self) -> MutexGuard<'_, HashMap<String, OwnerTotals>> {
-        self.totals.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Keeps a request to one caller in this process.
-#[derive(Debug)]
-struct Claim {
-    shared: Arc<Shared>,
-    request: Request,
-    /// Dropped after the entry is gone, so that those who wait find it gone.
-    _ended: watch::Sender<()>,
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        self.shared.running().remove(&self.request);
-    }
-}
-
-/// Whose a request is.
-enum Claimed {
-    Mine(Claim),
-    /// It is being carried out; the receiver fails when it ends.
-    Running(watch::Receiver<()>),
-    /// Its key is in use for another body.
     OtherBody,
 }
 
@@ -167,33 +69,57 @@ impl Idempotency {
         }
     }
 
-    /// Says what `request` means at `now`.
+    /// Says whether `request` is to be carried out, whose doing has this `effect`, or what was
+    /// answered to it before. While the same request is being carried out it waits for the answer:
+    /// give it a timeout; `now` is asked again after each wait.
+    ///
+    /// # Errors
+    /// `Conflict` with field `idempotency_key` when the key was used with another body, when the
+    /// answer was too large to keep (the message has its status), and for an [`Effect::Once`] that
+    /// was interrupted and may have run. `LimitExceeded` with field `idempotency_key` when the
+    /// owner has [`max_owner_records`](IdempotencyLimits::max_owner_records). The store's.
+    pub async fn claim(
+        &self,
+        request: Request,
+        body: BodyHash,
+        effect: Effect,
+        now: impl Fn() -> Timestamp + Send,
+    ) -> Result<Claim> {
+        loop {
+            let found = self.find(request.clone(), body, effect, now()).await?;
+            return match found {
+                Found::Fresh(guard) => Ok(Claim::Run(guard)),
+                Found::Replay(answer) => Ok(Claim::Answered(answer)),
+                Found::Done(status) => Err(too_large(status)),
+                Found::OtherBody => Err(other_body()),
+                Found::InProgress(other) => {
+                    other.wait().await;
+                    continue;
+                }
+                Found::Unfinished(guard, _) => match effect {
+                    Effect::Create if guard.reserved().is_some() => Ok(Claim::Run(guard.resumed())),
+                    Effect::Repeatable => Ok(Claim::Run(guard.resumed())),
+                    Effect::Create | Effect::Once => Err(may_have_run()),
+                },
+            };
+        }
+    }
+
+    /// Says what `request` means at `now`. [`claim`](Self::claim) is the simpler way.
     ///
     /// # Errors
     /// [`ErrorKind::LimitExceeded`] with field `idempotency_key` when the owner has
     /// [`max_owner_records`](IdempotencyLimits::max_owner_records); the store's.
     pub async fn begin(&self, request: Request, body: BodyHash, now: Timestamp) -> Result<Begin> {
-        let claim = match self.claim(request, body) {
-            Claimed::Mine(claim) => claim,
-            Claimed::Running(ended) => return Ok(Begin::InProgress(InProgress { ended })),
-            Claimed::OtherBody => return Ok(Begin::Conflict),
-        };
-        let known = self.store.load(&claim.request).await?;
-        let live = known
-            .as_ref()
-            .filter(|record| now < record.started_at.plus(self.limits.retention));
-        let Some(record) = live else {
-            let replaced = known.map(|record| record.state);
-            return self.start(claim, body, now, replaced).await;
-        };
-        if record.body != body {
-            return Ok(Begin::Conflict);
-        }
-        Ok(match &record.state {
-            RecordState::Finished(answer) => Begin::Replay(answer.clone()),
-            RecordState::FinishedTooLarge(status) => Begin::Done(*status),
-            RecordState::TakenOver => Begin::Lost,
-            RecordState::Started => Begin::Unknown(Takeover(self.guard(claim, record.clone()))),
+        let found = self.find(request, body, Effect::Once, now).await?;
+        Ok(match found {
+            Found::Fresh(guard) => Begin::Fresh(guard),
+            Found::Unfinished(_, RecordState::TakenOver) => Begin::Lost,
+            Found::Unfinished(guard, _) => Begin::Unknown(Takeover(guard)),
+            Found::Replay(answer) => Begin::Replay(answer),
+            Found::Done(status) => Begin::Done(status),
+            Found::InProgress(other) => Begin::InProgress(other),
+            Found::OtherBody => Begin::Conflict,
         })
     }
 
@@ -232,31 +158,54 @@ impl Idempotency {
         Ok(removed)
     }
 
-    /// Makes this caller the only one, or says why it is not.
-    fn claim(&self, request: Request, body: BodyHash) -> Claimed {
-        let mut running = self.shared.running();
-        match running.get(&request) {
-            Some(other) if other.body == body => return Claimed::Running(other.ended.clone()),
-            Some(_) => return Claimed::OtherBody,
-            None => {}
+    async fn find(
+        &self,
+        request: Request,
+        body: BodyHash,
+        effect: Effect,
+        now: Timestamp,
+    ) -> Result<Found> {
+        let hold = match self.shared.hold(request, body) {
+            Holding::Mine(hold) => hold,
+            Holding::Running(ended) => return Ok(Found::InProgress(InProgress { ended })),
+            Holding::OtherBody => return Ok(Found::OtherBody),
+        };
+        let known = self.store.load(&hold.request).await?;
+        let live = known
+            .as_ref()
+            .filter(|record| now < record.started_at.plus(self.limits.retention));
+        let Some(record) = live else {
+            let replaced = known.map(|record| record.state);
+            let guard = self.start(hold, body, effect, now, replaced).await?;
+            return Ok(Found::Fresh(guard));
+        };
+        if record.body != body {
+            return Ok(Found::OtherBody);
         }
-        let (sender, ended) = watch::channel(());
-        running.insert(request.clone(), Running { body, ended });
-        Claimed::Mine(Claim {
-            shared: Arc::clone(&self.shared),
-            request,
-            _ended: sender,
+        Ok(match &record.state {
+            RecordState::Finished(answer) => Found::Replay(answer.clone()),
+            RecordState::FinishedTooLarge(status) => Found::Done(*status),
+            state @ (RecordState::TakenOver | RecordState::Started) => {
+                let guard = Guard::new(self.clone(), hold, record.clone(), effect);
+                Found::Unfinished(guard, state.clone())
+            }
         })
     }
 
+    /// Writes down that a request begins, and which sandbox it will make.
     async fn start(
         &self,
-        claim: Claim,
+        hold: Hold,
         body: BodyHash,
+        effect: Effect,
         now: Timestamp,
         replaced: Option<RecordState>,
-    ) -> Result<Begin> {
-        let owner = claim.request.owner.clone();
+    ) -> Result<Guard> {
+        let sandbox = match effect {
+            Effect::Create => Some(SandboxId::from_random(crate::random::bytes()?)),
+            Effect::Repeatable | Effect::Once => None,
+        };
+        let owner = hold.request.owner.clone();
         self.totals(&owner).await?;
         if replaced.is_none() {
             self.take_place(&owner)?;
@@ -265,15 +214,16 @@ impl Idempotency {
             body,
             started_at: now,
             state: RecordState::Started,
+            sandbox,
         };
-        let saved = self.store.save(&claim.request, &record).await;
+        let saved = self.store.save(&hold.request, &record).await;
         self.count(&owner, |totals| match (&replaced, &saved) {
             (Some(state), Ok(())) => totals.bytes = totals.bytes.saturating_sub(kept_bytes(state)),
             (None, Err(_)) => totals.records = totals.records.saturating_sub(1),
             (Some(_), Err(_)) | (None, Ok(())) => {}
         });
         saved?;
-        Ok(Begin::Fresh(self.guard(claim, record)))
+        Ok(Guard::new(self.clone(), hold, record, effect))
     }
 
     /// Counts one more record of `owner` before it is written, so that of two that race for the last
@@ -295,108 +245,59 @@ impl Idempotency {
         Ok(())
     }
 
-    fn guard(&self, claim: Claim, record: Record) -> Guard {
-        Guard {
-            keys: self.clone(),
-            claim,
-            record,
-        }
+    pub(super) fn store(&self) -> &Arc<dyn IdempotencyStore> {
+        &self.store
+    }
+
+    /// Takes the room that `answer` needs, all of it or none: of several that finish at once, those
+    /// that do not fit any more keep only their status.
+    pub(super) async fn room_for(
+        &self,
+        owner: &str,
+        answer: Answer,
+    ) -> Result<(RecordState, Kept)> {
+        self.totals(owner).await?;
+        let bytes = answer.body.len() as u64;
+        let mut fits = answer.size() <= self.limits.max_answer_bytes;
+        self.count(owner, |totals| {
+            let room = self.limits.max_owner_bytes.saturating_sub(totals.bytes);
+            fits &= bytes <= room;
+            if fits {
+                totals.bytes += bytes;
+            }
+        });
+        Ok(match fits {
+            true => (RecordState::Finished(answer), Kept::Whole),
+            false => (
+                RecordState::FinishedTooLarge(answer.status),
+                Kept::StatusOnly,
+            ),
+        })
+    }
+
+    /// Gives back what [`room_for`](Self::room_for) took.
+    pub(super) fn give_room_back(&self, owner: &str, state: &RecordState) {
+        self.count(owner, |totals| {
+            totals.bytes = totals.bytes.saturating_sub(kept_bytes(state));
+        });
     }
 
     /// What an owner's records take, counted in the store once and kept up to date from then on.
-    async fn totals(&self, owner: &str) -> Result<OwnerTotals> {
-        if let Some(known) = self.shared.totals().get(owner) {
-            return Ok(*known);
+    async fn totals(&self, owner: &str) -> Result<()> {
+        if self.shared.totals().contains_key(owner) {
+            return Ok(());
         }
         let counted = self.store.totals(owner).await?;
-        Ok(*self
-            .shared
+        self.shared
             .totals()
             .entry(owner.to_owned())
-            .or_insert(counted))
+            .or_insert(counted);
+        Ok(())
     }
 
-    fn count(&self, owner: &str, change: impl FnOnce(&mut OwnerTotals)) {
+    pub(super) fn count(&self, owner: &str, change: impl FnOnce(&mut OwnerTotals)) {
         if let Some(totals) = self.shared.totals().get_mut(owner) {
             change(totals);
         }
-    }
-}
-
-/// The right to carry a request out. Dropping it says that nobody knows how far it came: the next
-/// request with this key gets [`Begin::Unknown`].
-#[derive(Debug)]
-#[must_use = "a request that is not finished counts as interrupted"]
-pub struct Guard {
-    keys: Idempotency,
-    claim: Claim,
-    record: Record,
-}
-
-impl Guard {
-    /// Keeps the answer; give it to the caller afterwards.
-    ///
-    /// # Errors
-    /// The store's; the request then counts as interrupted.
-    pub async fn finish(self, answer: Answer) -> Result<Kept> {
-        let limits = &self.keys.limits;
-        let owner = &self.claim.request.owner;
-        let bytes = answer.body.len() as u64;
-        let room = limits
-            .max_owner_bytes
-            .saturating_sub(self.keys.totals(owner).await?.bytes);
-        let whole = answer.size() <= limits.max_answer_bytes && bytes <= room;
-        let state = if whole {
-            RecordState::Finished(answer)
-        } else {
-            RecordState::FinishedTooLarge(answer.status)
-        };
-        let record = Record {
-            state,
-            ..self.record.clone()
-        };
-        self.keys.store.save(&self.claim.request, &record).await?;
-        let added = kept_bytes(&record.state);
-        self.keys.count(owner, |totals| totals.bytes += added);
-        Ok(if whole { Kept::Whole } else { Kept::StatusOnly })
-    }
-
-    /// Frees the key: for a request that was refused before it did anything, or that failed in a
-    /// way that may be tried again.
-    ///
-    /// # Errors
-    /// The store's; the request then counts as interrupted.
-    pub async fn abandon(self) -> Result<()> {
-        self.keys.store.remove(&self.claim.request).await?;
-        self.keys.count(&self.claim.request.owner, |totals| {
-            totals.records = totals.records.saturating_sub(1);
-        });
-        Ok(())
-    }
-}
-
-/// The one chance to finish a request that was interrupted. Dropping it leaves things as they are.
-#[derive(Debug)]
-pub struct Takeover(Guard);
-
-impl Takeover {
-    /// When the interrupted request began.
-    pub fn started_at(&self) -> Timestamp {
-        self.0.record.started_at
-    }
-
-    /// Takes the request over. That this happened is in the store before it returns.
-    ///
-    /// # Errors
-    /// The store's; nothing has changed then.
-    pub async fn take_over(self) -> Result<Guard> {
-        let Self(mut guard) = self;
-        guard.record.state = RecordState::TakenOver;
-        guard
-            .keys
-            .store
-            .save(&guard.claim.request, &guard.record)
-            .await?;
-        Ok(guard)
     }
 }

@@ -2,11 +2,12 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use sandbox_core::{Error, ErrorKind, Result, Timestamp};
+use sandbox_core::{Error, ErrorKind, Result, SandboxId, Timestamp};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqlitePool};
 
 use crate::store::SqliteStore;
+use crate::store::sqlite::error::failed;
 
 use super::{Answer, BodyHash, IdempotencyStore, OwnerTotals, Record, RecordState, Request};
 
@@ -33,17 +34,6 @@ impl SqliteIdempotency {
     }
 }
 
-/// What a failing statement means to the caller.
-fn database(operation: &'static str) -> impl Fn(sqlx::Error) -> Error {
-    move |error| {
-        let kind = match &error {
-            sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) => ErrorKind::Unavailable,
-            _ => ErrorKind::Internal,
-        };
-        Error::new(kind, operation, "the database refused").with_source(error)
-    }
-}
-
 fn damaged(what: &str) -> Error {
     let message = format!("the database holds {what} that this version does not understand");
     Error::new(ErrorKind::Internal, "idempotency.load", message)
@@ -58,10 +48,11 @@ fn unsigned(number: i64) -> u64 {
 }
 
 fn read(row: &SqliteRow) -> Result<Record> {
-    let failed = database("idempotency.load");
+    let failed = |e| failed("idempotency.load", e);
     let body: &[u8] = row.try_get("body").map_err(&failed)?;
     let started_at: i64 = row.try_get("started_at").map_err(&failed)?;
     let state: i64 = row.try_get("state").map_err(&failed)?;
+    let sandbox: Option<String> = row.try_get("sandbox").map_err(&failed)?;
     Ok(Record {
         body: BodyHash(body.try_into().map_err(|_| damaged("a hash"))?),
         started_at: Timestamp::from_millis(unsigned(started_at)),
@@ -71,11 +62,14 @@ fn read(row: &SqliteRow) -> Result<Record> {
             FINISHED => read_answer(row)?,
             _ => return Err(damaged("a state")),
         },
+        sandbox: sandbox
+            .map(|id| SandboxId::new(id).map_err(|e| damaged("an id").with_source(e)))
+            .transpose()?,
     })
 }
 
 fn read_answer(row: &SqliteRow) -> Result<RecordState> {
-    let failed = database("idempotency.load");
+    let failed = |e| failed("idempotency.load", e);
     let head: &str = row.try_get("head").map_err(&failed)?;
     let body: Option<Vec<u8>> = row.try_get("answer").map_err(&failed)?;
     let head: Answer =
@@ -139,7 +133,7 @@ impl IdempotencyStore for SqliteIdempotency {
         .bind(request.key.as_str())
         .fetch_optional(&self.pool)
         .await
-        .map_err(database("idempotency.load"))?;
+        .map_err(|e| failed("idempotency.load", e))?;
         row.as_ref().map(read).transpose()
     }
 
@@ -147,8 +141,8 @@ impl IdempotencyStore for SqliteIdempotency {
         let columns = Columns::of(&record.state)?;
         sqlx::query(
             "INSERT OR REPLACE INTO idempotency_records \
-             (owner, route, key, body, started_at, state, head, answer) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+             (owner, route, key, body, started_at, state, head, answer, sandbox) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(&request.owner)
         .bind(&request.route)
@@ -158,9 +152,10 @@ impl IdempotencyStore for SqliteIdempotency {
         .bind(columns.state)
         .bind(columns.head)
         .bind(columns.answer)
+        .bind(record.sandbox.as_ref().map(SandboxId::as_str))
         .execute(&self.pool)
         .await
-        .map_err(database("idempotency.save"))?;
+        .map_err(|e| failed("idempotency.save", e))?;
         Ok(())
     }
 
@@ -171,7 +166,7 @@ impl IdempotencyStore for SqliteIdempotency {
             .bind(request.key.as_str())
             .execute(&self.pool)
             .await
-            .map_err(database("idempotency.remove"))?;
+            .map_err(|e| failed("idempotency.remove", e))?;
         Ok(())
     }
 
@@ -180,7 +175,7 @@ impl IdempotencyStore for SqliteIdempotency {
             .bind(signed(before.as_millis()))
             .execute(&self.pool)
             .await
-            .map_err(database("idempotency.remove_older"))?;
+            .map_err(|e| failed("idempotency.remove_older", e))?;
         Ok(done.rows_affected())
     }
 
@@ -192,7 +187,7 @@ impl IdempotencyStore for SqliteIdempotency {
         .bind(owner)
         .fetch_one(&self.pool)
         .await
-        .map_err(database("idempotency.totals"))?;
+        .map_err(|e| failed("idempotency.totals", e))?;
         Ok(OwnerTotals {
             records: unsigned(records),
             bytes: unsigned(bytes),

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use sandbox_core::{Result, Timestamp};
+use sandbox_core::{Result, SandboxId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{BodyHash, Request};
@@ -53,6 +53,8 @@ pub struct Record {
     pub started_at: Timestamp,
     /// How far it has come.
     pub state: RecordState,
+    /// The id that the sandbox it makes has, or will have.
+    pub sandbox: Option<SandboxId>,
 }
 
 /// What an owner's records take.

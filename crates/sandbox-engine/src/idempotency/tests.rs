@@ -19,12 +19,11 @@ async fn sqlite() -> SqlitePool {
         .connect("sqlite::memory:")
         .await
         .unwrap();
-    sqlx::raw_sql(include_str!(
-        "../store/sqlite/migrations/0003_idempotency.sql"
-    ))
-    .execute(&pool)
-    .await
-    .unwrap();
+    let mut connection = pool.acquire().await.unwrap();
+    crate::store::sqlite::migrations::migrate(&mut connection)
+        .await
+        .unwrap();
+    drop(connection);
     pool
 }
 
@@ -287,6 +286,86 @@ async fn a_hostile_owner_cannot_fill_the_store_with_keys() {
             .unwrap();
         assert!(keys.begin(request("3"), body("a"), NOW).await.is_ok());
     }
+}
+
+#[tokio::test]
+async fn the_id_of_a_sandbox_is_known_from_the_claim_on_and_in_every_further_one() {
+    for store in stores().await {
+        let before = keys(Arc::clone(&store));
+        let claim = |keys: Idempotency, effect| async move {
+            keys.claim(request("k"), body("a"), effect, || NOW).await
+        };
+        let Claim::Run(guard) = claim(before, Effect::Create).await.unwrap() else {
+            panic!("nobody asked before");
+        };
+        assert!(!guard.is_resumed());
+        let id = guard.reserved().unwrap().clone();
+        // The process dies.
+        std::mem::forget(guard);
+        for _ in 0..3 {
+            let after = keys(Arc::clone(&store));
+            let Claim::Run(guard) = claim(after, Effect::Create).await.unwrap() else {
+                panic!("it has no answer");
+            };
+            assert!(guard.is_resumed());
+            assert_eq!(guard.reserved(), Some(&id));
+        }
+        let once = claim(keys(store), Effect::Once).await.unwrap_err();
+        assert!(once.message().contains("may have run"), "{once}");
+    }
+}
+
+#[tokio::test]
+async fn a_claim_of_a_request_that_is_being_carried_out_waits_for_its_answer() {
+    for store in stores().await {
+        let keys = keys(store);
+        let claim = |text: &'static str| keys.claim(request("k"), body(text), Effect::Once, || NOW);
+        let Claim::Run(guard) = claim("a").await.unwrap() else {
+            panic!("nobody asked before");
+        };
+        let finish = async {
+            tokio::task::yield_now().await;
+            guard.finish(answer("made")).await.unwrap();
+        };
+        let (answered, ()) = tokio::join!(claim("a"), finish);
+        assert!(matches!(answered.unwrap(), Claim::Answered(found) if found == answer("made")));
+        assert_eq!(claim("b").await.unwrap_err().kind(), ErrorKind::Conflict);
+    }
+}
+
+#[tokio::test]
+async fn answers_that_finish_at_once_share_the_room_there_is() {
+    for store in stores().await {
+        let limits = IdempotencyLimits {
+            max_owner_bytes: 150,
+            ..IdempotencyLimits::default()
+        };
+        let keys = Idempotency::new(store, limits);
+        let mut guards = Vec::new();
+        for key in 0..8 {
+            guards.push(fresh(&keys, &key.to_string(), "a", NOW).await);
+        }
+        let finishing = guards
+            .into_iter()
+            .map(|guard| guard.finish(answer(&"x".repeat(70))));
+        let kept = futures_util::future::join_all(finishing).await;
+        let whole = kept
+            .into_iter()
+            .filter(|kept| *kept.as_ref().unwrap() == Kept::Whole);
+        assert_eq!(whole.count(), 2);
+    }
+}
+
+#[test]
+fn paths_that_are_too_long_to_keep_still_differ() {
+    let route = |path: &str| {
+        let key = IdempotencyKey::new("k").unwrap();
+        Request::http("o", "PUT", path, key).route
+    };
+    assert_eq!(route("/v1/x"), "PUT /v1/x");
+    let long = "/x".repeat(4096);
+    assert!(route(&long).len() < 256);
+    assert_ne!(route(&long), route(&format!("{long}y")));
 }
 
 #[test]

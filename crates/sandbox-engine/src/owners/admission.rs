@@ -4,40 +4,28 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sandbox_core::{Result, SandboxId, SandboxSpec};
+use tokio::sync::watch;
 
-use super::{Month, OrganisationId, Owners};
+use super::{OrganisationId, Owners};
 use crate::admission::Admission;
 use crate::clock::Clock;
 use crate::owner::OwnerId;
-use crate::store::Store;
 
 /// Holds every new sandbox against its organisation's [`Quotas`](super::Quotas); for
 /// [`EngineBuilder::admission`](crate::EngineBuilder::admission).
 ///
-/// An owner that is no organisation gets no sandbox. The monthly allowance is held against what the
-/// store has: time of sandboxes that run counts once the engine has written it down.
+/// An owner that is no organisation gets no sandbox. Compute seconds the engine counts itself, to
+/// the moment.
 #[derive(Debug, Clone)]
 pub struct QuotaAdmission {
     owners: Arc<Owners>,
-    store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
 }
 
 impl QuotaAdmission {
-    /// Quotas of `owners`, for an engine with this store and clock.
-    pub fn new(owners: Arc<Owners>, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self {
-            owners,
-            store,
-            clock,
-        }
-    }
-
-    /// Seconds that the sandboxes of `owner` ran in `month`, of each rounded up.
-    async fn used_seconds(&self, owner: &OwnerId, month: Month) -> Result<u64> {
-        let rows = self.store.usage(owner, month).await?;
-        let seconds = rows.iter().map(|row| row.millis.div_ceil(1000));
-        Ok(seconds.fold(0, u64::saturating_add))
+    /// Quotas of `owners`, for an engine with this clock.
+    pub fn new(owners: Arc<Owners>, clock: Arc<dyn Clock>) -> Self {
+        Self { owners, clock }
     }
 }
 
@@ -46,17 +34,23 @@ impl Admission for QuotaAdmission {
     async fn admit(&self, owner: &OwnerId, spec: &SandboxSpec) -> Result<()> {
         let id = OrganisationId::new(owner.as_str())?;
         let now = self.clock.now();
-        let quotas = self.owners.organisation(&id).await?.quotas;
-        let used = match quotas.compute_seconds_per_month {
-            Some(_) => self.used_seconds(owner, Month::of(now)).await?,
-            None => 0,
-        };
+        // The engine has held what it used against the allowance.
         let share = self
             .owners
-            .reserve(&id, spec.id(), spec.resources(), used, now)
+            .reserve(&id, spec.id(), spec.resources(), 0, now)
             .await?;
         share.keep();
         Ok(())
+    }
+
+    async fn compute_seconds_per_month(&self, owner: &OwnerId) -> Result<Option<u64>> {
+        let id = OrganisationId::new(owner.as_str())?;
+        let quotas = self.owners.quotas(&id, self.clock.now()).await?;
+        Ok(quotas.compute_seconds_per_month)
+    }
+
+    fn allowance_changes(&self) -> Option<watch::Receiver<u64>> {
+        Some(self.owners.quota_changes())
     }
 
     fn restore(&self, owner: &OwnerId, spec: &SandboxSpec) {
@@ -86,7 +80,6 @@ mod tests {
     use super::*;
     use crate::clock::SystemClock;
     use crate::owners::{MemoryOwners, Quotas};
-    use crate::store::MemoryStore;
 
     fn spec(number: u8) -> SandboxSpec {
         let id = SandboxId::from_random([number; 16]);
@@ -106,8 +99,7 @@ mod tests {
         };
         let made = owners.create_organisation("acme", quotas, Timestamp::EPOCH);
         let owner = OwnerId::from(&made.await.unwrap().id);
-        let store = Arc::new(MemoryStore::default());
-        let admission = QuotaAdmission::new(owners, store, Arc::new(SystemClock));
+        let admission = QuotaAdmission::new(owners, Arc::new(SystemClock));
 
         admission.restore(&owner, &spec(1));
         admission.admit(&owner, &spec(2)).await.unwrap();

@@ -1,10 +1,13 @@
 //! What an organisation may use, and what it has used this month.
 
 use std::fmt;
+use std::str::FromStr;
 
 use sandbox_core::{Error, ErrorKind, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
+/// The field of the monthly allowance in errors and events.
+pub(crate) const COMPUTE_SECONDS: &str = "quotas.compute_seconds_per_month";
 const MILLIS_A_DAY: u64 = 86_400_000;
 
 /// The limits of an organisation; `None` is no limit.
@@ -55,11 +58,45 @@ impl Month {
         }
     }
 
+    /// When it begins.
+    pub fn start(self) -> Timestamp {
+        let days = days_to(self.index / 12, self.index % 12 + 1);
+        Timestamp::from_millis(days.saturating_mul(MILLIS_A_DAY))
+    }
+
     /// When the next month begins.
     pub fn end(self) -> Timestamp {
         let next = self.index + 1;
         let days = days_to(next / 12, next % 12 + 1);
         Timestamp::from_millis(days.saturating_mul(MILLIS_A_DAY))
+    }
+}
+
+impl FromStr for Month {
+    type Err = Error;
+
+    /// Reads `2026-01`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidSpec`] with field `month` unless it is four digits of a year from 1970
+    /// on, a dash, and two of a month.
+    fn from_str(text: &str) -> Result<Self> {
+        let digits = |text: &str, count| {
+            let fits = text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
+            text.parse::<u64>().ok().filter(|_| fits)
+        };
+        let parts = text.split_once('-');
+        let read = parts.and_then(|(year, month)| Some((digits(year, 4)?, digits(month, 2)?)));
+        match read {
+            Some((year @ 1970.., month @ 1..=12)) => Ok(Self {
+                index: year * 12 + month - 1,
+            }),
+            Some(_) | None => {
+                let shown: String = text.chars().take(20).collect();
+                let message = format!("{shown:?} is not a month from 1970 on such as 2026-01");
+                Err(Error::invalid("owners.month", "month", message))
+            }
+        }
     }
 }
 
@@ -132,7 +169,7 @@ impl MonthUsage {
             "the organisation has used {used} compute seconds in {month}; the limit is {limit}"
         );
         let error = Error::new(ErrorKind::LimitExceeded, "owners.reserve", message);
-        Err(error.with_field("quotas.compute_seconds_per_month"))
+        Err(error.with_field(COMPUTE_SECONDS))
     }
 
     /// Seconds left; `None`: no limit.
@@ -167,6 +204,29 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_is_no_month_is_refused_by_name() {
+        for bad in [
+            "",
+            "2026",
+            "2026-1",
+            "2026-00",
+            "2026-13",
+            "26-01",
+            "1969-12",
+            "+026-01",
+            "2026-01-01",
+            "2026_01",
+            "\u{662}026-01",
+        ] {
+            assert_eq!(
+                bad.parse::<Month>().unwrap_err().field(),
+                Some("month"),
+                "{bad:?}"
+            );
+        }
+    }
+
     proptest! {
         #[test]
         fn a_month_ends_where_the_next_begins(millis in 0u64..253_402_300_799_999) {
@@ -177,6 +237,7 @@ mod tests {
             let last = Timestamp::from_millis(month.end().as_millis() - 1);
             prop_assert_eq!(Month::of(last), month);
             prop_assert!(now.to_string().starts_with(&month.to_string()));
+            prop_assert_eq!(month.to_string().parse::<Month>().unwrap(), month);
         }
     }
 }

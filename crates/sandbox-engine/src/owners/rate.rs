@@ -1,17 +1,16 @@
-//! Request rates: a token bucket an organisation, driven by the caller's clock.
+//! Request rates: a token bucket for each of many, driven by the caller's clock.
 //!
-//! Kept as one number an organisation, the time at which its bucket is full again (the "generic
-//! cell rate algorithm"), so that idle organisations cost nothing and no timer runs.
+//! Kept as one number a bucket, the time at which it is full again (the "generic cell rate
+//! algorithm"), so that those who are idle cost nothing and no timer runs.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::time::Duration;
 
 use sandbox_core::Timestamp;
 
-use super::OrganisationId;
-
 const MINUTE_MICROS: u64 = 60_000_000;
-/// How many organisations are remembered before those with a full bucket are dropped.
+/// How many buckets are remembered before the full ones are dropped.
 const SWEEP_ABOVE: usize = 1024;
 
 /// Whether a request may go on, and what to tell its sender.
@@ -29,48 +28,67 @@ pub struct RateDecision {
     pub retry_after: Duration,
 }
 
-#[derive(Debug, Default)]
-pub(super) struct RateLimiter {
+/// Counts what each of many does against a limit a minute. It remembers those who did something in
+/// the last minute, and at most as many again.
+#[derive(Debug)]
+pub struct RateLimiter<K> {
     /// When each bucket is full again, in microseconds since the epoch.
-    full_at: HashMap<OrganisationId, u64>,
+    full_at: HashMap<K, u64>,
     sweep_above: usize,
 }
 
-impl RateLimiter {
-    /// Counts one request of `organisation` at `now` against `limit` a minute.
-    pub(super) fn check(
-        &mut self,
-        organisation: &OrganisationId,
-        limit: u32,
-        now: Timestamp,
-    ) -> RateDecision {
+impl<K> Default for RateLimiter<K> {
+    fn default() -> Self {
+        Self {
+            full_at: HashMap::new(),
+            sweep_above: 0,
+        }
+    }
+}
+
+impl<K: Clone + Eq + Hash> RateLimiter<K> {
+    /// What [`check`](Self::check) would say, counting nothing.
+    pub fn peek(&self, who: &K, limit: u32, now: Timestamp) -> RateDecision {
+        self.decide(who, limit, now).0
+    }
+
+    /// Counts one request of `who` at `now` against `limit` a minute, at least 1; as many may come
+    /// at once after a quiet minute.
+    pub fn check(&mut self, who: &K, limit: u32, now: Timestamp) -> RateDecision {
+        let (decision, full_at) = self.decide(who, limit, now);
+        // Also when refused: a time that was clamped must stay so.
+        self.full_at.insert(who.clone(), full_at);
+        self.sweep(now.as_millis().saturating_mul(1000));
+        decision
+    }
+
+    /// The decision, and when the bucket is full again after it.
+    fn decide(&self, who: &K, limit: u32, now: Timestamp) -> (RateDecision, u64) {
         let limit = limit.max(1);
         let now_micros = now.as_millis().saturating_mul(1000);
         let cost = (MINUTE_MICROS / u64::from(limit)).max(1);
         // A clock that was set back, or a limit that was raised, must not lock anybody out.
         let full_at = self
             .full_at
-            .get(organisation)
+            .get(who)
             .map_or(now_micros, |at| *at)
             .clamp(now_micros, now_micros.saturating_add(MINUTE_MICROS));
         let after = full_at.saturating_add(cost);
         let ceiling = now_micros.saturating_add(cost.saturating_mul(limit.into()));
         let allowed = after <= ceiling;
         let kept = if allowed { after } else { full_at };
-        // Also when refused: a time that was clamped must stay so.
-        self.full_at.insert(organisation.clone(), kept);
-        self.sweep(now_micros);
         let left = ceiling.saturating_sub(kept) / cost;
-        RateDecision {
+        let decision = RateDecision {
             allowed,
             limit,
             remaining: u32::try_from(left).unwrap_or(limit),
             reset: Timestamp::from_millis(kept.div_ceil(1000)),
             retry_after: Duration::from_micros(after.saturating_sub(ceiling)),
-        }
+        };
+        (decision, kept)
     }
 
-    /// Drops organisations whose bucket is full, once there are twice as many as after the last
+    /// Drops those whose bucket is full, once there are twice as many as after the last
     /// time: a constant cost a request.
     fn sweep(&mut self, now_micros: u64) {
         if self.full_at.len() <= self.sweep_above.max(SWEEP_ABOVE) {
@@ -83,6 +101,7 @@ impl RateLimiter {
 
 #[cfg(test)]
 mod tests {
+    use super::super::OrganisationId;
     use super::*;
 
     fn at(millis: u64) -> Timestamp {
@@ -102,6 +121,7 @@ mod tests {
             assert!(decision.allowed);
             assert_eq!(decision.remaining, left);
         }
+        assert!(!limiter.peek(&org, 60, at(0)).allowed);
         let refused = limiter.check(&org, 60, at(0));
         assert!(!refused.allowed);
         assert_eq!(refused.retry_after, Duration::from_secs(1));

@@ -5,14 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sandbox_core::{Error, ErrorKind, Resources, Result, SandboxId, Timestamp};
+use tokio::sync::watch;
 
+use super::cache::QuotaCache;
 use super::key::{MAX_KEY_BYTES, hash};
-use super::rate::RateLimiter;
 use super::reservations::Reservations;
-use super::store::{KeyHash, no_organisation, taken};
+use super::store::{KeyHash, Revocation, no_organisation, taken};
 use super::{
     ApiKey, Held, KeyId, KeyRecord, KeyShape, MonthUsage, Organisation, OrganisationId,
-    OwnersStore, Quotas, RateDecision, Reservation, Scope, Scopes,
+    OwnersStore, Quotas, RateDecision, RateLimiter, Reservation, Scope, Scopes,
 };
 
 /// How exact [`KeyRecord::last_used_at`] is: at most one write to the store a key in this time.
@@ -29,6 +30,8 @@ pub struct NewKey {
     pub scopes: Scopes,
     /// What it looks like.
     pub shape: KeyShape,
+    /// From when on it is no key any more; `None`: not by itself.
+    pub expires_at: Option<Timestamp>,
 }
 
 impl Default for NewKey {
@@ -38,6 +41,7 @@ impl Default for NewKey {
             label: String::new(),
             scopes: Scopes::up_to(Scope::Write),
             shape: KeyShape::Native,
+            expires_at: None,
         }
     }
 }
@@ -51,6 +55,8 @@ pub struct Principal {
     pub key_id: KeyId,
     /// What it may do.
     pub scopes: Scopes,
+    /// When the key ends by itself.
+    pub expires_at: Option<Timestamp>,
     /// The organisation's quotas when it was looked up.
     pub quotas: Quotas,
 }
@@ -69,8 +75,9 @@ impl Principal {
 #[derive(Debug)]
 pub struct Owners {
     store: Arc<dyn OwnersStore>,
+    quotas: QuotaCache,
     reservations: Reservations,
-    rates: Mutex<RateLimiter>,
+    rates: Mutex<RateLimiter<OrganisationId>>,
     touched: Mutex<HashMap<KeyId, Timestamp>>,
 }
 
@@ -79,6 +86,7 @@ impl Owners {
     pub fn new(store: Arc<dyn OwnersStore>) -> Self {
         Self {
             store,
+            quotas: QuotaCache::default(),
             reservations: Reservations::default(),
             rates: Mutex::default(),
             touched: Mutex::default(),
@@ -114,7 +122,10 @@ impl Owners {
     /// field `organisation`.
     pub async fn update_organisation(&self, organisation: &Organisation) -> Result<()> {
         check_organisation(organisation)?;
-        match self.store.update_organisation(organisation).await? {
+        let updated = self.store.update_organisation(organisation).await;
+        // Also when that failed: it may have been written.
+        self.quotas.changed(&organisation.id);
+        match updated? {
             true => Ok(()),
             false => Err(no_organisation()),
         }
@@ -142,8 +153,10 @@ impl Owners {
     /// Makes a key. The [`ApiKey`] is the only copy there will ever be.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidSpec`] with field `label`, [`ErrorKind::NotFound`] with field
-    /// `organisation`.
+    /// [`ErrorKind::LimitExceeded`] with field `keys` when the organisation has
+    /// [`MAX_KEYS`](super::MAX_KEYS) that work,
+    /// [`ErrorKind::InvalidSpec`] with field `label`, or with field `expires_at` for a time that is
+    /// not to come; [`ErrorKind::NotFound`] with field `organisation`.
     pub async fn create_key(
         &self,
         organisation: &OrganisationId,
@@ -151,9 +164,7 @@ impl Owners {
         now: Timestamp,
     ) -> Result<(ApiKey, KeyRecord)> {
         let key = ApiKey::generate(new.shape)?;
-        let record = self
-            .add_key(organisation, &key, new.label, new.scopes, now)
-            .await?;
+        let record = self.add_key(organisation, &key, new, now).await?;
         Ok((key, record))
     }
 
@@ -171,10 +182,12 @@ impl Owners {
         scopes: Scopes,
         now: Timestamp,
     ) -> Result<KeyRecord> {
-        let added = self
-            .add_key(organisation, key, label.to_owned(), scopes, now)
-            .await;
-        match added {
+        let new = NewKey {
+            label: label.to_owned(),
+            scopes,
+            ..NewKey::default()
+        };
+        match self.add_key(organisation, key, new, now).await {
             Err(error) if error.kind() == ErrorKind::Conflict => {}
             other => return other,
         }
@@ -192,19 +205,23 @@ impl Owners {
         &self,
         organisation: &OrganisationId,
         key: &ApiKey,
-        label: String,
-        scopes: Scopes,
+        new: NewKey,
         now: Timestamp,
     ) -> Result<KeyRecord> {
-        check_text("label", &label, 0)?;
+        check_text("label", &new.label, 0)?;
+        if new.expires_at.is_some_and(|end| end <= now) {
+            let message = "must lie in the future";
+            return Err(Error::invalid("owners.create_key", "expires_at", message));
+        }
         let record = KeyRecord {
             id: KeyId::generate()?,
             organisation: organisation.clone(),
-            label,
+            label: new.label,
             hint: key.hint(),
-            scopes,
+            scopes: new.scopes,
             created_at: now,
             last_used_at: None,
+            expires_at: new.expires_at,
             revoked_at: None,
         };
         self.store.add_key(&record, &key.hash()).await?;
@@ -229,17 +246,28 @@ impl Owners {
         id: &KeyId,
         now: Timestamp,
     ) -> Result<()> {
-        match self.store.revoke_key(organisation, id, now).await? {
-            true => Ok(()),
-            false => {
-                let message = "the organisation has no such key";
-                Err(Error::new(ErrorKind::NotFound, "owners.revoke_key", message).with_field("key"))
-            }
-        }
+        let done = self.store.revoke_key(organisation, id, now, false);
+        revoked(done.await?)
     }
 
-    /// Who presents `key`; `None` when it is not a key, unknown or revoked, which of them is
-    /// nobody's business.
+    /// As [`revoke_key`](Self::revoke_key), for an organisation that manages its own keys: the last
+    /// one that works and may manage keys stays, as without it only the operator could make
+    /// another. Of two that are revoked at once, one stays.
+    ///
+    /// # Errors
+    /// As there, and [`ErrorKind::Conflict`] with field `key` for that last one.
+    pub async fn revoke_spare_key(
+        &self,
+        organisation: &OrganisationId,
+        id: &KeyId,
+        now: Timestamp,
+    ) -> Result<()> {
+        let done = self.store.revoke_key(organisation, id, now, true);
+        revoked(done.await?)
+    }
+
+    /// Who presents `key`; `None` when it is not a key, unknown, revoked or expired, which of them
+    /// is nobody's business.
     ///
     /// # Errors
     /// The store's.
@@ -248,17 +276,21 @@ impl Owners {
             return Ok(None);
         }
         let hash: KeyHash = hash(key);
+        let began = self.quotas.began();
         let Some((record, organisation)) = self.store.find_key(&hash).await? else {
             return Ok(None);
         };
-        if record.revoked_at.is_some() {
+        if !record.works(now) {
             return Ok(None);
         }
+        self.quotas
+            .saw(&organisation.id, &organisation.quotas, now, began);
         self.touch(&record.id, now).await;
         Ok(Some(Principal {
             organisation: organisation.id,
             key_id: record.id,
             scopes: record.scopes,
+            expires_at: record.expires_at,
             quotas: organisation.quotas,
         }))
     }
@@ -297,10 +329,24 @@ impl Owners {
         used_seconds: u64,
         now: Timestamp,
     ) -> Result<Reservation> {
-        let quotas = self.organisation(organisation).await?.quotas;
+        let quotas = self.quotas(organisation, now).await?;
         MonthUsage::new(&quotas, used_seconds, now).check()?;
         self.reservations
             .reserve(organisation, sandbox, resources, &quotas)
+    }
+
+    /// What an organisation may use. What another process changed less than a second ago may be
+    /// missing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] with field `organisation`.
+    pub async fn quotas(&self, organisation: &OrganisationId, now: Timestamp) -> Result<Quotas> {
+        self.quotas.get(&*self.store, organisation, now).await
+    }
+
+    /// Changes whenever the quotas of an organisation do, as far as this process knows.
+    pub fn quota_changes(&self) -> watch::Receiver<u64> {
+        self.quotas.changes()
     }
 
     /// Gives a share back, when the sandbox is destroyed. Idempotent; `false` when it has none.
@@ -333,7 +379,7 @@ impl Owners {
         used_seconds: u64,
         now: Timestamp,
     ) -> Result<MonthUsage> {
-        let quotas = self.organisation(organisation).await?.quotas;
+        let quotas = self.quotas(organisation, now).await?;
         Ok(MonthUsage::new(&quotas, used_seconds, now))
     }
 
@@ -343,6 +389,19 @@ impl Owners {
         let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
         Some(rates.check(&principal.organisation, limit, now))
     }
+}
+
+/// What became of a request to revoke a key, as its caller is told.
+fn revoked(outcome: Revocation) -> Result<()> {
+    let (kind, message) = match outcome {
+        Revocation::Done => return Ok(()),
+        Revocation::LastAdmin => (
+            ErrorKind::Conflict,
+            "is the organisation's last key that may manage keys: make another one first",
+        ),
+        Revocation::NoSuchKey => (ErrorKind::NotFound, "the organisation has no such key"),
+    };
+    Err(Error::new(kind, "owners.revoke_key", message).with_field("key"))
 }
 
 fn check_organisation(organisation: &Organisation) -> Result<()> {

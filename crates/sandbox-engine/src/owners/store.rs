@@ -9,7 +9,7 @@ use sandbox_core::{Error, ErrorKind, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
-use super::{KeyId, OrganisationId, Quotas, Scopes};
+use super::{KeyId, OrganisationId, Quotas, Scope, Scopes};
 
 /// An organisation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,8 +59,34 @@ pub struct KeyRecord {
     pub created_at: Timestamp,
     /// When it was last used, to the minute.
     pub last_used_at: Option<Timestamp>,
+    /// From when on it is no key any more; `None`: not by itself.
+    pub expires_at: Option<Timestamp>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
+}
+
+impl KeyRecord {
+    /// Whether it is a key at `now`: neither revoked nor expired.
+    pub fn works(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
+    }
+}
+
+/// The most keys of an organisation that work at once.
+pub const MAX_KEYS: usize = 100;
+/// The most keys of an organisation that are kept, those that ended included: of more, those that
+/// ended go, the oldest first.
+pub const MAX_KEPT_KEYS: usize = 1_000;
+
+/// What became of a request to revoke a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revocation {
+    /// It is revoked, now or before.
+    Done,
+    /// It is the last of its organisation that works and may manage keys, and stays.
+    LastAdmin,
+    /// The organisation has no such key.
+    NoSuchKey,
 }
 
 /// Keeps organisations and keys. Every method is atomic: it happens whole or not at all.
@@ -85,7 +111,7 @@ pub trait OwnersStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// `Conflict` with field `key` when there is one with its id or hash; `NotFound` with field
-    /// `organisation`.
+    /// `organisation`; `LimitExceeded` with field `keys` when [`MAX_KEYS`] work when it is made.
     async fn add_key(&self, key: &KeyRecord, hash: &KeyHash) -> Result<()>;
 
     /// The key with this hash, revoked or not, and whose it is.
@@ -97,14 +123,16 @@ pub trait OwnersStore: fmt::Debug + Send + Sync + 'static {
     /// Notes that a key was used.
     async fn touch_key(&self, id: &KeyId, at: Timestamp) -> Result<()>;
 
-    /// Revokes a key of `organisation`; one that is revoked keeps its time. `false` when it has no
-    /// such key.
+    /// Revokes a key of `organisation`; one that is revoked keeps its time. With `keep_admin` a key
+    /// that works at `at` and has the scope `admin` goes only if another such key stays: of two
+    /// that are revoked at once, one does.
     async fn revoke_key(
         &self,
         organisation: &OrganisationId,
         id: &KeyId,
         at: Timestamp,
-    ) -> Result<bool>;
+        keep_admin: bool,
+    ) -> Result<Revocation>;
 }
 
 /// Owners kept in memory: gone with the process.
@@ -131,6 +159,24 @@ impl Tables {
     fn organisation(&self, id: &OrganisationId) -> Option<&Organisation> {
         self.organisations.iter().find(|one| one.id == *id)
     }
+
+    /// Forgets the oldest key of `organisation` that has ended.
+    fn forget_one(&mut self, organisation: &OrganisationId, now: Timestamp) {
+        let ended = |one: &KeyRecord| one.organisation == *organisation && !one.works(now);
+        let Some(gone) = self.keys.iter().position(ended) else {
+            return;
+        };
+        self.keys.remove(gone);
+        self.by_hash.retain(|_, index| *index != gone);
+        for index in self.by_hash.values_mut().filter(|index| **index > gone) {
+            *index -= 1;
+        }
+    }
+}
+
+pub(super) fn too_many_keys() -> Error {
+    let message = format!("the organisation has {MAX_KEYS} keys that work, which is the limit");
+    Error::new(ErrorKind::LimitExceeded, "owners.add", message).with_field("keys")
 }
 
 pub(super) fn taken(field: &'static str) -> Error {
@@ -182,6 +228,15 @@ impl OwnersStore for MemoryOwners {
         if tables.by_hash.contains_key(&hash.0) || tables.keys.iter().any(|one| one.id == key.id) {
             return Err(taken("key"));
         }
+        let now = key.created_at;
+        let mine = |one: &&KeyRecord| one.organisation == key.organisation;
+        let working = tables.keys.iter().filter(mine).filter(|one| one.works(now));
+        if working.count() >= MAX_KEYS {
+            return Err(too_many_keys());
+        }
+        if tables.keys.iter().filter(mine).count() >= MAX_KEPT_KEYS {
+            tables.forget_one(&key.organisation, now);
+        }
         let index = tables.keys.len();
         tables.keys.push(key.clone());
         tables.by_hash.insert(hash.0, index);
@@ -226,14 +281,26 @@ impl OwnersStore for MemoryOwners {
         organisation: &OrganisationId,
         id: &KeyId,
         at: Timestamp,
-    ) -> Result<bool> {
+        keep_admin: bool,
+    ) -> Result<Revocation> {
         let mut tables = self.lock();
+        let is_admin = |key: &KeyRecord| key.works(at) && key.scopes.allows(Scope::Admin);
+        let admins = tables
+            .keys
+            .iter()
+            .filter(|key| key.organisation == *organisation && is_admin(key))
+            .count();
         let found = tables
             .keys
             .iter_mut()
             .find(|key| key.id == *id && key.organisation == *organisation);
-        let Some(key) = found else { return Ok(false) };
+        let Some(key) = found else {
+            return Ok(Revocation::NoSuchKey);
+        };
+        if keep_admin && is_admin(key) && admins == 1 {
+            return Ok(Revocation::LastAdmin);
+        }
         key.revoked_at.get_or_insert(at);
-        Ok(true)
+        Ok(Revocation::Done)
     }
 }

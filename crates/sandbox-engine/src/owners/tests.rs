@@ -16,10 +16,11 @@ async fn sqlite() -> SqlitePool {
         .connect("sqlite::memory:")
         .await
         .unwrap();
-    sqlx::raw_sql(include_str!("../store/sqlite/migrations/0002_owners.sql"))
-        .execute(&pool)
+    let mut connection = pool.acquire().await.unwrap();
+    crate::store::sqlite::migrations::migrate(&mut connection)
         .await
         .unwrap();
+    drop(connection);
     pool
 }
 
@@ -84,6 +85,138 @@ async fn a_key_is_its_organisations_until_it_is_revoked() {
         assert_eq!(listed[0].revoked_at, Some(NOW));
         assert_eq!(listed[0].last_used_at, Some(NOW));
         assert!(owners.keys(&other).await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_key_ends_when_it_was_told_to() {
+    for store in stores().await {
+        let owners = Owners::new(store);
+        let org = organisation(&owners, Quotas::default()).await;
+        let later = |seconds| NOW.plus(std::time::Duration::from_secs(seconds));
+        let new = NewKey {
+            expires_at: Some(later(60)),
+            ..NewKey::default()
+        };
+        let (key, record) = owners.create_key(&org, new.clone(), NOW).await.unwrap();
+        assert_eq!(owners.keys(&org).await.unwrap(), [record]);
+        let known = owners.authenticate(key.expose(), later(59)).await.unwrap();
+        assert_eq!(known.unwrap().expires_at, Some(later(60)));
+        let known = owners.authenticate(key.expose(), later(60)).await.unwrap();
+        assert_eq!(known, None);
+
+        let refused = owners.create_key(&org, new, later(60)).await.unwrap_err();
+        assert_eq!(refused.field(), Some("expires_at"));
+    }
+}
+
+/// Makes a key and answers its id.
+async fn key_of(
+    owners: &Owners,
+    org: &OrganisationId,
+    scope: Scope,
+    expires_at: Option<Timestamp>,
+) -> KeyId {
+    let new = NewKey {
+        scopes: Scopes::up_to(scope),
+        expires_at,
+        ..NewKey::default()
+    };
+    owners.create_key(org, new, NOW).await.unwrap().1.id
+}
+
+#[tokio::test]
+async fn of_the_keys_that_may_manage_keys_one_that_works_stays() {
+    for store in stores().await {
+        let owners = Owners::new(store);
+        let org = organisation(&owners, Quotas::default()).await;
+        let other = organisation(&owners, Quotas::default()).await;
+        key_of(&owners, &other, Scope::Admin, None).await;
+        let later = NOW.plus(std::time::Duration::from_secs(60));
+        let first = key_of(&owners, &org, Scope::Admin, None).await;
+        let second = key_of(&owners, &org, Scope::Admin, None).await;
+        let writer = key_of(&owners, &org, Scope::Write, None).await;
+        let short = key_of(&owners, &org, Scope::Admin, Some(later)).await;
+        let revoke = async |id: &KeyId, at| owners.revoke_spare_key(&org, id, at).await;
+
+        revoke(&first, later).await.unwrap();
+        let refused = revoke(&second, later).await.unwrap_err();
+        assert_eq!(
+            (refused.kind(), refused.field()),
+            (ErrorKind::Conflict, Some("key"))
+        );
+        // One that was revoked, that ended or that may not manage keys can always go.
+        for id in [&first, &short, &writer] {
+            revoke(id, later).await.unwrap();
+        }
+        let third = key_of(&owners, &org, Scope::Admin, Some(later)).await;
+        revoke(&second, NOW).await.unwrap();
+        assert_eq!(
+            revoke(&third, NOW).await.unwrap_err().kind(),
+            ErrorKind::Conflict
+        );
+        owners.revoke_key(&org, &third, NOW).await.unwrap();
+
+        let foreign = owners.revoke_spare_key(&other, &second, NOW).await;
+        assert_eq!(foreign.unwrap_err().kind(), ErrorKind::NotFound);
+    }
+}
+
+#[tokio::test]
+async fn of_two_admin_keys_revoked_at_once_one_stays() {
+    for store in stores().await {
+        let owners = Owners::new(store);
+        let org = organisation(&owners, Quotas::default()).await;
+        let first = key_of(&owners, &org, Scope::Admin, None).await;
+        let second = key_of(&owners, &org, Scope::Admin, None).await;
+        let both = futures_util::join!(
+            owners.revoke_spare_key(&org, &first, NOW),
+            owners.revoke_spare_key(&org, &second, NOW),
+        );
+        assert_ne!(both.0.is_ok(), both.1.is_ok(), "{both:?}");
+    }
+}
+
+#[tokio::test]
+async fn keys_are_bounded_and_those_that_ended_make_room() {
+    for store in stores().await {
+        let owners = Owners::new(store);
+        let org = organisation(&owners, Quotas::default()).await;
+        let other = organisation(&owners, Quotas::default()).await;
+        let import =
+            |number: usize| ApiKey::import(format!("0123456789abcdef{number:04}")).unwrap();
+        let scopes = Scopes::up_to(Scope::Write);
+        let mut ids = Vec::new();
+        for number in 0..MAX_KEYS {
+            let key = import(number);
+            let made = owners.import_key(&org, &key, "", scopes, NOW).await;
+            ids.push(made.unwrap().id);
+        }
+        let one_more = owners.create_key(&org, NewKey::default(), NOW).await;
+        let refused = one_more.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::LimitExceeded);
+        assert_eq!(refused.field(), Some("keys"));
+        // The same one again is no further one, and others have room of their own.
+        let again = owners.import_key(&org, &import(0), "", scopes, NOW).await;
+        assert_eq!(again.unwrap().id, ids[0]);
+        let theirs = owners.create_key(&other, NewKey::default(), NOW).await;
+        theirs.unwrap();
+
+        owners.revoke_key(&org, &ids[0], NOW).await.unwrap();
+        for number in MAX_KEYS..MAX_KEPT_KEYS + 5 {
+            let key = import(number);
+            let made = owners.import_key(&org, &key, "", scopes, NOW).await;
+            let made = made.unwrap();
+            owners.revoke_key(&org, &made.id, NOW).await.unwrap();
+        }
+        let kept = owners.keys(&org).await.unwrap();
+        assert_eq!(kept.len(), MAX_KEPT_KEYS);
+        let working = kept.iter().filter(|key| key.works(NOW)).count();
+        assert_eq!(working, MAX_KEYS - 1);
+        for (number, id) in ids.iter().enumerate().skip(1) {
+            let known = owners.authenticate(import(number).expose(), NOW).await;
+            assert_eq!(known.unwrap().unwrap().key_id, *id);
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What callers hold of a process.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use sandbox_core::{
@@ -8,9 +8,11 @@ use sandbox_core::{
     Timestamp,
 };
 
+use super::pace::Pace;
 use super::table::Managed;
 use super::{OutputReader, ProcessId};
 use crate::access::Access;
+use crate::lock::Locked;
 
 /// How to start a process.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -19,6 +21,10 @@ pub struct ProcessOptions {
     /// A name to find it by, of the caller's choice: at most 128 bytes. Where several processes
     /// have it, the newest is found.
     pub tag: Option<String>,
+    /// Whether the process waits for a reader from the start: what it writes before the handle's
+    /// first [`read_paced`](ProcessHandle::read_paced) is kept, and where that is too much, it is
+    /// held up until then, or until the handle and all its clones are dropped.
+    pub paced: bool,
 }
 
 impl ProcessOptions {
@@ -26,6 +32,13 @@ impl ProcessOptions {
     #[must_use]
     pub fn tag(mut self, tag: impl Into<String>) -> Self {
         self.tag = Some(tag.into());
+        self
+    }
+
+    /// Lets the process wait for a reader from the start.
+    #[must_use]
+    pub fn paced(mut self) -> Self {
+        self.paced = true;
         self
     }
 }
@@ -60,11 +73,23 @@ pub enum ProcessStatus {
 pub struct ProcessHandle {
     pub(super) managed: Arc<Managed>,
     access: Access,
+    /// The place of the first paced reader of a process that waits for it.
+    pace: Option<Arc<Mutex<Option<Pace>>>>,
 }
 
 impl ProcessHandle {
     pub(crate) fn new(managed: Arc<Managed>, access: Access) -> Self {
-        Self { managed, access }
+        Self {
+            managed,
+            access,
+            pace: None,
+        }
+    }
+
+    /// A handle whose first paced reader takes the place of `pace`.
+    pub(crate) fn held_by(mut self, pace: Option<Pace>) -> Self {
+        self.pace = pace.map(|pace| Arc::new(Mutex::new(Some(pace))));
+        self
     }
 
     /// Its id.
@@ -109,6 +134,17 @@ impl ProcessHandle {
     pub fn read(&self, from: u64) -> OutputReader {
         let from = from.max(1);
         OutputReader::new(Arc::clone(&self.managed.ring), from, self.access.in_use())
+    }
+
+    /// As [`read`](Self::read), for a reader that misses nothing from then on: where it is slower
+    /// than the process, the process waits for it, as it would for a pipe. Its end, too, is known
+    /// only when what it wrote before was read. Every other reader waits as well; dropping the reader
+    /// lets it go on.
+    pub fn read_paced(&self, from: u64) -> OutputReader {
+        let reader = self.read(from);
+        let first = self.pace.as_ref().and_then(|pace| pace.locked().take());
+        let pace = first.unwrap_or_else(|| Pace::new(&self.managed.ring, from));
+        reader.paced(pace)
     }
 
     /// Its output from now on.

@@ -160,7 +160,7 @@ async fn pump(watch: &Watch, managed: &Managed, process: Arc<dyn Process>, event
     if let Some(mut events) = events {
         while let Some(event) = events.next().await {
             match event {
-                Ok(ProcessEvent::Output(stream, data)) => managed.ring.push(stream, data),
+                Ok(ProcessEvent::Output(stream, data)) => managed.ring.push(stream, data).await,
                 Ok(ProcessEvent::Exited(status)) => watch.ended(managed, status).await,
                 Err(error) => {
                     tracing::debug!(%error, process = %managed.id, "its output broke off");

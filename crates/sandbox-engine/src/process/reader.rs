@@ -7,6 +7,7 @@ use sandbox_core::ExitStatus;
 use tokio::sync::watch;
 
 use super::Chunk;
+use super::pace::Pace;
 use super::ring::{Found, Ring};
 use crate::gate::InUse;
 
@@ -38,6 +39,7 @@ pub struct OutputReader {
     ring: Arc<Ring>,
     changed: watch::Receiver<()>,
     next: u64,
+    pace: Option<Pace>,
     _in_use: InUse,
 }
 
@@ -47,8 +49,16 @@ impl OutputReader {
             changed: ring.subscribe(),
             ring,
             next: from,
+            pace: None,
             _in_use: in_use,
         }
+    }
+
+    /// A reader that the process waits for.
+    pub(super) fn paced(mut self, pace: Pace) -> Self {
+        pace.advance(self.next);
+        self.pace = Some(pace);
+        self
     }
 
     /// The next item; waits for it. `None` once nobody holds the output open any more. Dropping the
@@ -62,6 +72,9 @@ impl OutputReader {
             match self.ring.at(self.next) {
                 Found::Item(item) => {
                     self.next = item.last_seq() + 1;
+                    if let Some(pace) = &self.pace {
+                        pace.advance(self.next);
+                    }
                     return Some(item);
                 }
                 Found::End => return None,

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use bytes::Bytes;
 use sandbox_core::{ExitStatus, OutputStream};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::OutputItem;
 use crate::lock::Locked;
@@ -33,6 +33,16 @@ pub struct Chunk {
 pub(super) struct Ring {
     state: Mutex<State>,
     changed: watch::Sender<()>,
+    /// Wakes the writer that waits for a reader.
+    room: Notify,
+}
+
+/// A reader that the writer waits for.
+#[derive(Debug)]
+struct Held {
+    id: u64,
+    /// What it wants next.
+    next: u64,
 }
 
 #[derive(Debug)]
@@ -43,6 +53,8 @@ struct State {
     next_seq: u64,
     exit: Option<(u64, ExitStatus)>,
     closed: bool,
+    held: Vec<Held>,
+    next_held: u64,
 }
 
 /// What a reader finds at its position.
@@ -66,22 +78,58 @@ impl Ring {
                 next_seq: first_seq,
                 exit: None,
                 closed: false,
+                held: Vec::new(),
+                next_held: 0,
             }),
             changed: watch::Sender::new(()),
+            room: Notify::new(),
         }
     }
 
-    pub(super) fn push(&self, stream: OutputStream, mut data: Bytes) {
-        {
-            let mut state = self.state.locked();
-            // Small enough that the last of it is still there when the rest does not fit.
-            let longest = (state.capacity / 4).clamp(1, MAX_CHUNK);
-            while !data.is_empty() {
-                let piece = data.split_to(data.len().min(longest));
-                state.push(stream, piece);
+    /// Keeps `data`. Waits while it would push out what a paced reader has not read.
+    pub(super) async fn push(&self, stream: OutputStream, mut data: Bytes) {
+        while !data.is_empty() {
+            self.push_what_fits(stream, &mut data);
+            self.changed.send_replace(());
+            if !data.is_empty() {
+                // A reader that moved on since leaves a permit, so that none is missed.
+                self.room.notified().await;
             }
         }
-        self.changed.send_replace(());
+    }
+
+    fn push_what_fits(&self, stream: OutputStream, data: &mut Bytes) {
+        let mut state = self.state.locked();
+        // Small enough that the last of it is still there when the rest does not fit.
+        let longest = (state.capacity / 4).clamp(1, MAX_CHUNK);
+        while !data.is_empty() {
+            let length = data.len().min(longest);
+            if !state.has_room(length) {
+                return;
+            }
+            state.push(stream, data.split_to(length));
+        }
+    }
+
+    /// Holds the writer to a reader that wants what is numbered `next`.
+    pub(super) fn hold(&self, next: u64) -> u64 {
+        let mut state = self.state.locked();
+        let id = state.next_held;
+        state.next_held += 1;
+        state.held.push(Held { id, next });
+        id
+    }
+
+    pub(super) fn advance(&self, id: u64, next: u64) {
+        if let Some(held) = self.state.locked().held.iter_mut().find(|one| one.id == id) {
+            held.next = held.next.max(next);
+        }
+        self.room.notify_one();
+    }
+
+    pub(super) fn let_go(&self, id: u64) {
+        self.state.locked().held.retain(|one| one.id != id);
+        self.room.notify_one();
     }
 
     /// Notes the end of the process, once.
@@ -101,6 +149,7 @@ impl Ring {
     pub(super) fn close(&self) {
         self.state.locked().closed = true;
         self.changed.send_replace(());
+        self.room.notify_one();
     }
 
     pub(super) fn exit(&self) -> Option<ExitStatus> {
@@ -144,6 +193,23 @@ impl Ring {
 }
 
 impl State {
+    /// Whether `length` more bytes push out nothing that a paced reader has not read.
+    fn has_room(&self, length: usize) -> bool {
+        let Some(wanted) = self.held.iter().map(|held| held.next).min() else {
+            return true;
+        };
+        let mut used = self.used + length + CHUNK_OVERHEAD;
+        let mut oldest = self.chunks.iter();
+        while used > self.capacity {
+            match oldest.next() {
+                Some(chunk) if chunk.seq >= wanted => return self.closed,
+                Some(chunk) => used -= chunk.data.len() + CHUNK_OVERHEAD,
+                None => return true,
+            }
+        }
+        true
+    }
+
     fn push(&mut self, stream: OutputStream, data: Bytes) {
         let data = match data.len() {
             0..COPY_BELOW => Bytes::copy_from_slice(&data),
@@ -177,14 +243,25 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use futures_util::FutureExt;
+
     use super::*;
+    use crate::process::pace::Pace;
 
     fn ring(chunks: usize) -> Ring {
         Ring::new(chunks * (40 + CHUNK_OVERHEAD), 1)
     }
 
+    /// Pushes what nobody has to be waited for.
+    fn push_now(ring: &Ring, stream: OutputStream, data: impl Into<Bytes>) {
+        let pushed = ring.push(stream, data.into()).now_or_never();
+        pushed.expect("nobody holds it up");
+    }
+
     fn push(ring: &Ring, byte: u8) {
-        ring.push(OutputStream::Stdout, vec![byte; 40].into());
+        push_now(ring, OutputStream::Stdout, vec![byte; 40]);
     }
 
     fn seq_at(ring: &Ring, seq: u64) -> Result<u64, (u64, u64)> {
@@ -227,7 +304,7 @@ mod tests {
     fn a_flood_of_single_bytes_is_bounded_by_memory_and_not_by_bytes() {
         let ring = Ring::new(1 << 20, 1);
         for _ in 0..100_000 {
-            ring.push(OutputStream::Pty, Bytes::from_static(b"x"));
+            push_now(&ring, OutputStream::Pty, Bytes::from_static(b"x"));
         }
         assert!(ring.state.locked().chunks.len() <= (1 << 20) / CHUNK_OVERHEAD);
     }
@@ -235,7 +312,7 @@ mod tests {
     #[test]
     fn the_end_of_output_that_is_longer_than_the_ring_is_kept() {
         let ring = Ring::new(1_000, 1);
-        ring.push(OutputStream::Stdout, vec![7; 64_000].into());
+        push_now(&ring, OutputStream::Stdout, vec![7; 64_000]);
         assert!(seq_at(&ring, ring.next_seq() - 1).is_ok());
     }
 
@@ -243,7 +320,7 @@ mod tests {
     fn long_output_is_cut_and_loses_no_byte() {
         let ring = Ring::new(1 << 20, 1);
         let data: Vec<u8> = (0..200_000u32).map(|n| n as u8).collect();
-        ring.push(OutputStream::Stdout, data.clone().into());
+        push_now(&ring, OutputStream::Stdout, data.clone());
         let mut read = Vec::new();
         for seq in 1..ring.next_seq() {
             let Found::Item(OutputItem::Output(chunk)) = ring.at(seq) else {
@@ -253,5 +330,55 @@ mod tests {
             read.extend_from_slice(&chunk.data);
         }
         assert_eq!(read, data);
+    }
+
+    /// Reads everything that is there, and says what the reader wants next.
+    fn read_all(ring: &Ring, read: &mut Vec<u8>, mut next: u64) -> u64 {
+        while let Found::Item(item) = ring.at(next) {
+            let OutputItem::Output(chunk) = item else {
+                panic!("{item:?}");
+            };
+            read.extend_from_slice(&chunk.data);
+            next = chunk.seq + 1;
+        }
+        next
+    }
+
+    #[test]
+    fn a_paced_reader_misses_nothing_however_much_is_written() {
+        let ring = Arc::new(Ring::new(1_000, 1));
+        let pace = Pace::new(&ring, 1);
+        let data: Vec<u8> = (0..50_000u32).map(|n| n as u8).collect();
+        let mut pushing = Box::pin(ring.push(OutputStream::Stdout, data.clone().into()));
+        let (mut read, mut next) = (Vec::new(), 1);
+        while pushing.as_mut().now_or_never().is_none() {
+            assert!(ring.state.locked().used <= 1_000, "what is kept is bounded");
+            next = read_all(&ring, &mut read, next);
+            pace.advance(next);
+        }
+        read_all(&ring, &mut read, next);
+        assert!(read == data);
+    }
+
+    #[test]
+    fn a_paced_reader_that_leaves_holds_nothing_up() {
+        let ring = Arc::new(Ring::new(1_000, 1));
+        let (one, other) = (Pace::new(&ring, 1), Pace::new(&ring, 1));
+        let mut pushing = Box::pin(ring.push(OutputStream::Stdout, vec![7; 50_000].into()));
+        assert!(pushing.as_mut().now_or_never().is_none());
+        drop(one);
+        assert!(pushing.as_mut().now_or_never().is_none(), "the other waits");
+        drop(other);
+        assert!(pushing.as_mut().now_or_never().is_some());
+    }
+
+    #[test]
+    fn nobody_waits_for_a_paced_reader_once_nothing_more_comes() {
+        let ring = Arc::new(Ring::new(1_000, 1));
+        let _pace = Pace::new(&ring, 1);
+        let mut pushing = Box::pin(ring.push(OutputStream::Stdout, vec![7; 50_000].into()));
+        assert!(pushing.as_mut().now_or_never().is_none());
+        ring.close();
+        assert!(pushing.as_mut().now_or_never().is_some());
     }
 }

@@ -8,6 +8,7 @@ use sandbox_core::{
 };
 use tokio::sync::oneshot;
 
+use super::pace::Pace;
 use super::pump::{self, Watch};
 use super::ring::Ring;
 use super::{ProcessId, ProcessOptions, ProcessSelector};
@@ -174,14 +175,14 @@ impl ProcessTable {
         self.managed.locked().iter().rev().find(meant).cloned()
     }
 
-    /// Starts `command` and watches it.
+    /// Starts `command` and watches it. With the place of its first reader, where it waits for one.
     pub(crate) async fn start(
         &self,
         sandbox: &Arc<dyn Sandbox>,
         command: Command,
         options: ProcessOptions,
         watch: &Watch,
-    ) -> Result<Arc<Managed>> {
+    ) -> Result<(Arc<Managed>, Option<Pace>)> {
         check_tag(options.tag.as_deref())?;
         let place = self.make_room(watch).await?;
         let id = ProcessId::generate()?;
@@ -205,6 +206,8 @@ impl ProcessTable {
         // No waiting between these: a caller that leaves now leaves a process that is watched.
         self.managed.locked().push(Arc::clone(&managed));
         drop(place);
+        // Before anything is read of it.
+        let pace = options.paced.then(|| Pace::new(&managed.ring, 1));
         let events = process.events();
         let (kept, is_kept) = oneshot::channel();
         let started = pump::Started { row, kept };
@@ -217,7 +220,7 @@ impl ProcessTable {
         ));
         // Ends without an answer only when the engine stops, and the process goes on then.
         let _ = is_kept.await;
-        Ok(managed)
+        Ok((managed, pace))
     }
 
     /// Takes the place of one more process, and forgets those that ended long ago. Refuses one too

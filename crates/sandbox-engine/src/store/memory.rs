@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use sandbox_core::{Result, RuntimeName, SandboxId, SnapshotId};
 use tokio::sync::watch;
 
+use super::share::fair_share;
 use super::{
     Change, DestroyedQuery, EventPage, EventQuery, Loaded, Retention, Store, StoredProcess,
     StoredSandbox, UsageRow, taken_snapshot,
@@ -39,6 +40,8 @@ struct Tables {
     events: VecDeque<Event>,
     /// The number of the last event, whether kept or not.
     last_event: u64,
+    /// Up to which number events of an owner may be gone.
+    trimmed: HashMap<OwnerId, u64>,
     /// In the order in which they were written.
     snapshots: Vec<SnapshotRecord>,
     usage: HashMap<(OwnerId, Month), HashMap<Option<SandboxId>, u64>>,
@@ -89,6 +92,36 @@ impl Tables {
             });
         }
         self.last_event
+    }
+
+    /// Up to which number events of `owner`, or of anybody, may be gone.
+    fn trimmed(&self, owner: Option<&OwnerId>) -> u64 {
+        let upto = match owner {
+            Some(owner) => self.trimmed.get(owner).copied(),
+            None => self.trimmed.values().max().copied(),
+        };
+        upto.unwrap_or_default()
+    }
+
+    /// Removes the oldest events of those owners that have more than their share of `max`.
+    fn trim_events(&mut self, max: u64) {
+        let mut counts: HashMap<OwnerId, u64> = HashMap::new();
+        for event in &self.events {
+            *counts.entry(event.event.owner.clone()).or_default() += 1;
+        }
+        let Some(share) = fair_share(counts.values().copied().collect(), max) else {
+            return;
+        };
+        let trimmed = &mut self.trimmed;
+        self.events.retain(|event| {
+            let owner = &event.event.owner;
+            let Some(count) = counts.get_mut(owner).filter(|count| **count > share) else {
+                return true;
+            };
+            *count -= 1;
+            trimmed.insert(owner.clone(), event.seq);
+            false
+        });
     }
 
     fn put(&mut self, sandbox: StoredSandbox) {
@@ -153,10 +186,15 @@ pub(super) fn matches(query: &EventQuery, event: &Event) -> bool {
         && (query.sandbox.is_none() || query.sandbox == event.event.sandbox)
 }
 
-/// The part of `events`, numbered without a gap and ending with `last`, that `query` asks for.
-pub(super) fn page(events: &VecDeque<Event>, last: u64, query: &EventQuery) -> EventPage {
-    let first_kept = events.front().map_or(last + 1, |event| event.seq);
-    let skip = usize::try_from(query.from.saturating_sub(first_kept)).unwrap_or(usize::MAX);
+/// The part of `events`, in order and ending with `last`, that `query` asks for. From `first_kept`
+/// on they are complete.
+pub(super) fn page(
+    events: &VecDeque<Event>,
+    last: u64,
+    first_kept: u64,
+    query: &EventQuery,
+) -> EventPage {
+    let skip = events.partition_point(|event| event.seq < query.from);
     let mut found = EventPage {
         events: Vec::new(),
         next: query.from.max(last + 1),
@@ -186,7 +224,13 @@ impl Store for MemoryStore {
             sandboxes,
             processes: tables.processes.values().filter(lives).cloned().collect(),
             last_seq: tables.last_seq,
+            quarantined: Vec::new(),
         })
+    }
+
+    /// Nothing is ever set aside here.
+    async fn discard_quarantined(&self, _number: u64) -> Result<()> {
+        Ok(())
     }
 
     async fn save(&self, change: Change) -> Result<()> {
@@ -213,7 +257,8 @@ impl Store for MemoryStore {
 
     async fn events(&self, query: &EventQuery) -> Result<EventPage> {
         let tables = self.tables();
-        Ok(page(&tables.events, tables.last_event, query))
+        let first_kept = tables.trimmed(query.owner.as_ref()) + 1;
+        Ok(page(&tables.events, tables.last_event, first_kept, query))
     }
 
     fn committed(&self) -> watch::Receiver<u64> {
@@ -295,9 +340,7 @@ impl Store for MemoryStore {
         let mut tables = self.tables();
         let expired = tables.expired(retention);
         tables.forget(&expired);
-        let max = usize::try_from(retention.max_events).unwrap_or(usize::MAX);
-        let excess = tables.events.len().saturating_sub(max);
-        tables.events.drain(..excess);
+        tables.trim_events(retention.max_events);
         Ok(())
     }
 

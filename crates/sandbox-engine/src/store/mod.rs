@@ -5,6 +5,7 @@
 
 mod memory;
 mod row;
+mod share;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
 #[cfg(test)]
@@ -17,7 +18,7 @@ use sandbox_core::{Error, ErrorKind, Result, RuntimeName, SandboxId, SnapshotId,
 use tokio::sync::watch;
 
 pub use memory::MemoryStore;
-pub use row::{StoredProcess, StoredSandbox};
+pub use row::{StoredProcess, StoredSandbox, StoredStart};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteStore, Synchronous};
 
@@ -57,7 +58,7 @@ pub struct EventPage {
     pub events: Vec<Event>,
     /// Where to go on: everything before it was looked at.
     pub next: u64,
-    /// The number of the oldest event that is kept.
+    /// From this number on everything that matches is kept; what comes before may have holes.
     pub first_kept: u64,
 }
 
@@ -79,7 +80,8 @@ pub struct Retention {
     pub destroyed_before: Timestamp,
     /// The most destroyed sandboxes to keep; those destroyed first go first.
     pub max_destroyed: u64,
-    /// The most events to keep.
+    /// The most events to keep. The oldest go first, of those owners that have more than an equal
+    /// share: one that writes much pushes out nobody else's.
     pub max_events: u64,
 }
 
@@ -92,6 +94,35 @@ pub struct Loaded {
     pub processes: Vec<StoredProcess>,
     /// The largest [`StoredSandbox::seq`] ever used.
     pub last_seq: u64,
+    /// What could not be read, now or at an earlier start, and is set aside.
+    pub quarantined: Vec<Quarantined>,
+}
+
+/// A row that could not be read and was set aside as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Quarantined {
+    /// Its number among those set aside; never used again.
+    pub number: u64,
+    /// What it is about.
+    pub row: QuarantinedRow,
+    /// The sandbox it names, where that can be read.
+    pub sandbox: Option<SandboxId>,
+    /// The runtime it names, where that can be read. A process names none.
+    pub runtime: Option<RuntimeName>,
+    /// Why it cannot be read.
+    pub reason: String,
+    /// When it was set aside.
+    pub at: Timestamp,
+}
+
+/// What a row that was set aside is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QuarantinedRow {
+    /// A sandbox.
+    Sandbox,
+    /// A process of a sandbox.
+    Process,
 }
 
 /// How long one sandbox ran in a month.
@@ -109,8 +140,11 @@ pub struct UsageRow {
 /// that is dropped may or may not have written.
 #[async_trait]
 pub trait Store: fmt::Debug + Send + Sync + 'static {
-    /// What there is.
+    /// What there is. A row that cannot be read stops nobody: it is set aside, and stays so.
     async fn load(&self) -> Result<Loaded>;
+
+    /// Throws a row away that was set aside. Idempotent.
+    async fn discard_quarantined(&self, number: u64) -> Result<()>;
 
     /// Writes one step. The events become visible, in order, before this returns.
     async fn save(&self, change: Change) -> Result<()>;

@@ -29,6 +29,27 @@ pub struct StoredSandbox {
     pub lifecycle: Lifecycle,
     /// How many milliseconds of its life are in the usage by month.
     pub accounted_ms: u64,
+    /// The command that is started when it has been made; `None` once it is started.
+    pub start: Option<StoredStart>,
+}
+
+/// The command that a new sandbox starts, and how far that came.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredStart {
+    /// The command.
+    pub command: Command,
+    /// Whether it may have been started: set before it is.
+    pub begun: bool,
+}
+
+impl StoredStart {
+    /// A command that is yet to be started.
+    pub fn new(command: Command) -> Self {
+        Self {
+            command,
+            begun: false,
+        }
+    }
 }
 
 impl StoredSandbox {

@@ -10,7 +10,8 @@ use sandbox_core::{
 };
 
 use super::{
-    Change, DestroyedQuery, EventQuery, MemoryStore, Retention, Store, StoredProcess, StoredSandbox,
+    Change, DestroyedQuery, EventQuery, MemoryStore, Retention, Store, StoredProcess,
+    StoredSandbox, StoredStart,
 };
 use crate::events::{EventKind, NewEvent};
 use crate::owners::Month;
@@ -41,6 +42,7 @@ fn sandbox(seq: u64, of: &str) -> StoredSandbox {
         egress_applied: false,
         lifecycle,
         accounted_ms: 17,
+        start: Some(StoredStart::new(Command::shell("serve"))),
     }
 }
 
@@ -175,6 +177,58 @@ async fn events_are_numbered_filtered_paged_and_trimmed(store: &dyn Store) {
         .wait_for(|last| *last == start + 15)
         .await
         .unwrap();
+}
+
+/// Events of an owner who makes few and of one who makes many, and a purge that keeps 20.
+async fn make_noise(store: &dyn Store) {
+    let mut events = vec![event("quiet", EventKind::Running)];
+    events.extend((0..50).map(|_| event("noisy", EventKind::Paused)));
+    events.push(event("quiet", EventKind::Paused));
+    store.append(events).await.unwrap();
+    store
+        .committed()
+        .wait_for(|last| *last == 52)
+        .await
+        .unwrap();
+    store.purge(keeping(20)).await.unwrap();
+}
+
+fn keeping(max_events: u64) -> Retention {
+    Retention {
+        destroyed_before: Timestamp::EPOCH,
+        max_destroyed: 1_000,
+        max_events,
+    }
+}
+
+fn of(name: &str) -> EventQuery {
+    EventQuery {
+        owner: Some(owner(name)),
+        ..from(1)
+    }
+}
+
+async fn one_owner_pushed_out_no_event_of_another(store: &dyn Store) {
+    let quiet = store.events(&of("quiet")).await.unwrap();
+    let seqs: Vec<_> = quiet.events.iter().map(|event| event.seq).collect();
+    assert_eq!((seqs, quiet.first_kept), (vec![1, 52], 1));
+    let noisy = store.events(&of("noisy")).await.unwrap();
+    let seqs: Vec<_> = noisy.events.iter().map(|event| event.seq).collect();
+    assert_eq!((seqs, noisy.first_kept), ((34..=51).collect(), 34));
+    let all = store.events(&from(1)).await.unwrap();
+    assert_eq!((all.events.len(), all.first_kept), (20, 34));
+    store.purge(keeping(0)).await.unwrap();
+    for query in [of("quiet"), of("noisy"), from(1)] {
+        let page = store.events(&query).await.unwrap();
+        assert!(page.events.is_empty() && page.first_kept > 51);
+    }
+}
+
+#[tokio::test]
+async fn an_owner_that_makes_many_events_pushes_out_nobody_elses() {
+    let store = MemoryStore::new();
+    make_noise(&store).await;
+    one_owner_pushed_out_no_event_of_another(&store).await;
 }
 
 async fn usage_adds_up_by_month_and_survives_the_sandbox(store: &dyn Store) {
@@ -330,6 +384,19 @@ mod sqlite {
     }
 
     #[tokio::test]
+    async fn an_owner_that_makes_many_events_pushes_out_nobody_elses() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("engine.db");
+        let open = || SqliteStore::open(&path, Synchronous::Process);
+        let store = open().await.unwrap();
+        make_noise(&store).await;
+        store.close().await;
+        drop(store);
+        // Before, they are all in memory.
+        one_owner_pushed_out_no_event_of_another(&open().await.unwrap()).await;
+    }
+
+    #[tokio::test]
     async fn events_before_the_restart_are_replayed_from_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("engine.db");
@@ -405,7 +472,7 @@ mod sqlite {
         let error = SqliteStore::open(&garbage, Synchronous::Process)
             .await
             .unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert_eq!(error.kind(), ErrorKind::Internal);
     }
 
     #[tokio::test]

@@ -1,11 +1,11 @@
 //! Replacing and explaining what a sandbox may connect to.
 
 use sandbox_core::ErrorKind;
-use sandbox_core::egress::{Destination, EgressRules};
+use sandbox_core::egress::{Destination, EgressRules, Environment};
 use sandbox_core::lifecycle::State;
 use sandbox_testkit::{Call, Fault, When};
 
-use crate::support::{World, ephemeral, request};
+use crate::support::{World, builder, ephemeral, request};
 
 fn rules() -> EgressRules {
     EgressRules::deny_all()
@@ -101,4 +101,43 @@ async fn rules_for_what_is_gone_are_not_found() {
     world.engine.destroy(&id).await.unwrap();
     let error = world.engine.set_egress(&id, rules()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn what_surrounds_a_sandbox_is_explained_whatever_its_rules_say() {
+    let world = World::new().await;
+    let environment = Environment {
+        host: vec!["203.0.113.1/32".parse().unwrap()],
+        neighbours: vec!["172.17.0.0/16".parse().unwrap()],
+        ..Environment::namespace()
+    };
+    let engine = builder(&world.clock, &world.daemon, &world.store)
+        .environment("fake", environment)
+        .build()
+        .await
+        .unwrap();
+    let open = request(ephemeral(60)).egress(EgressRules::allow_all());
+    let record = engine.create(open).await.unwrap();
+    for (address, allowed, why) in [
+        ([203, 0, 113, 1], false, "the host"),
+        ([172, 17, 0, 9], false, "neighbouring"),
+        ([169, 254, 169, 254], false, "link-local"),
+        ([127, 0, 0, 1], true, "the sandbox itself"),
+        ([203, 0, 113, 2], true, "allow_all"),
+    ] {
+        let to = Destination::tcp((address, 80));
+        let explained = engine.explain_egress(record.id(), &to).await.unwrap();
+        assert_eq!(explained.decision.is_allowed(), allowed, "{explained}");
+        assert!(explained.reason.contains(why), "{explained}");
+    }
+}
+
+#[tokio::test]
+async fn an_environment_of_no_runtime_is_refused() {
+    let world = World::new().await;
+    let built = builder(&world.clock, &world.daemon, &world.store)
+        .environment("other", Environment::default())
+        .build()
+        .await;
+    assert_eq!(built.unwrap_err().field(), Some("runtime"));
 }

@@ -110,6 +110,45 @@ async fn a_reader_that_does_not_read_holds_nobody_up_and_is_told_what_it_missed(
 }
 
 #[tokio::test]
+async fn a_noisy_owner_costs_another_no_event_and_the_gap_is_told_once() {
+    let world = World::new().await;
+    world.engine.shutdown().await;
+    let mut config = EngineConfig::default();
+    config.max_events = 100;
+    let engine = builder(&world.clock, &world.daemon, &world.store)
+        .config(config)
+        .build()
+        .await
+        .unwrap();
+    let owned = |name: &str| request(ephemeral(60)).owner(OwnerId::new(name).unwrap());
+    engine.create(owned("quiet")).await.unwrap();
+    let noisy = engine.create(owned("noisy")).await.unwrap();
+    let sandbox = engine.sandbox(noisy.id()).unwrap();
+    for _ in 0..3_000 {
+        sandbox.exec(Command::shell("true")).await.unwrap();
+    }
+    world.settle().await;
+    let mut own = engine.events(EventFilter {
+        owner: Some(OwnerId::new("quiet").unwrap()),
+        ..from(1)
+    });
+    assert_eq!(next(&mut own).await.0, 1);
+    assert_eq!(next(&mut own).await.0, 2);
+
+    let mut all = engine.events(from(1));
+    let Some(Ok(EventItem::Gap { from: 1, to })) = all.next().await else {
+        panic!("no gap");
+    };
+    let mut seqs = vec![next(&mut all).await.0];
+    while seqs.last() < Some(&3_000) {
+        seqs.push(next(&mut all).await.0);
+    }
+    assert_eq!(seqs[..2], [1, 2]);
+    let rest: Vec<u64> = (to + 1..=*seqs.last().unwrap()).collect();
+    assert_eq!(seqs[2..], rest);
+}
+
+#[tokio::test]
 async fn an_owner_reads_its_own_events_and_no_others() {
     let world = World::new().await;
     let owner = |name: &str| OwnerId::new(name).unwrap();
@@ -138,4 +177,26 @@ async fn without_a_number_only_what_is_new_is_told() {
     let mut live = world.engine.events(EventFilter::default());
     world.engine.pause(&id).await.unwrap();
     assert_eq!(next(&mut live).await.1, EventKind::Paused);
+}
+
+#[tokio::test]
+async fn what_is_past_ends_also_when_the_last_events_are_somebody_elses() {
+    let world = World::new().await;
+    let owned = |name: &str| request(ephemeral(60)).owner(OwnerId::new(name).unwrap());
+    for name in ["a", "b"] {
+        world.engine.create(owned(name)).await.unwrap();
+    }
+    let past = |name: &str| EventFilter {
+        owner: Some(OwnerId::new(name).unwrap()),
+        only_past: true,
+        ..from(1)
+    };
+    let mut reader = world.engine.events(past("a"));
+    // What comes after the reading began is not past.
+    world.engine.create(owned("a")).await.unwrap();
+    next(&mut reader).await;
+    next(&mut reader).await;
+    assert!(reader.next().await.is_none());
+    let mut nobody = world.engine.events(past("c"));
+    assert!(nobody.next().await.is_none());
 }

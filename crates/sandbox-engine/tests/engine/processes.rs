@@ -97,6 +97,50 @@ async fn a_reader_is_told_when_older_output_is_no_longer_kept() {
 }
 
 #[tokio::test]
+async fn a_process_waits_for_a_reader_that_wants_all_of_its_output() {
+    let world = World::new().await;
+    world.engine.shutdown().await;
+    let mut config = EngineConfig::default();
+    config.process_output = 10_000;
+    let engine = builder(&world.clock, &world.daemon, &world.store)
+        .config(config)
+        .build()
+        .await
+        .unwrap();
+    let record = engine.create(request(ephemeral(60))).await.unwrap();
+    let command = Command::shell("seq 1 100000");
+    let process = engine
+        .start_process(record.id(), command, no_options().paced())
+        .await
+        .unwrap();
+    let (text, exit) = to_the_end(process.read_paced(0)).await;
+    let expected: String = (1..=100_000).map(|n| format!("{n}\n")).collect();
+    assert!(
+        text == expected,
+        "{} bytes of {}",
+        text.len(),
+        expected.len()
+    );
+    assert!(exit.unwrap().success());
+}
+
+#[tokio::test]
+async fn a_process_whose_reader_never_came_goes_on() {
+    let world = World::new().await;
+    let id = world.create(ephemeral(60)).await;
+    let command = Command::shell("seq 1 500000");
+    let process = world
+        .engine
+        .start_process(&id, command, no_options().paced())
+        .await
+        .unwrap();
+    let again = ProcessSelector::Id(process.id().clone());
+    drop(process);
+    let process = world.engine.process(&id, &again).unwrap();
+    assert!(process.wait().await.unwrap().success());
+}
+
+#[tokio::test]
 async fn signals_reach_the_process_and_nothing_reaches_one_that_ended() {
     let world = World::new().await;
     let id = world.create(ephemeral(60)).await;

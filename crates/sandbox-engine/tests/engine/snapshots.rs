@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use futures_util::StreamExt;
 use sandbox_core::{ErrorKind, Result, RuntimeName, Sandbox, SnapshotId, Source, Template};
-use sandbox_engine::store::{MemoryStore, SqliteStore, Synchronous};
+use sandbox_engine::store::MemoryStore;
+#[cfg(feature = "sqlite")]
+use sandbox_engine::store::{SqliteStore, Synchronous};
 use sandbox_engine::{CreateRequest, Engine, EngineConfig, OwnerId};
 use sandbox_testkit::{Call, FakeDaemon, Fault, When};
 
@@ -40,10 +43,15 @@ async fn anothers_snapshot_is_answered_like_one_that_does_not_exist() {
     let before = world.daemon.faults().count(Call::Create);
     for id in [&theirs, &none] {
         assert_unknown(world.engine.create(from(id, "mallory")).await, id);
+        let prepared = world.engine.prepare(&from(id, "mallory")).await;
+        assert_unknown(prepared.map(|_| ()), id);
+        let seen = world.engine.snapshot_of(&owner("mallory"), id).await;
+        assert_unknown(seen, id);
         let removed = world.engine.remove_snapshot(&owner("mallory"), id).await;
         assert_unknown(removed, id);
     }
     assert_eq!(world.daemon.faults().count(Call::Create), before);
+    assert_eq!(world.daemon.faults().count(Call::Prepare), 0);
     assert_eq!(world.daemon.faults().count(Call::RemoveSnapshot), 0);
     assert!(
         world
@@ -53,6 +61,11 @@ async fn anothers_snapshot_is_answered_like_one_that_does_not_exist() {
             .unwrap()
             .is_empty()
     );
+    let seen = world.engine.snapshot_of(&owner("alice"), &theirs).await;
+    assert_eq!(seen.unwrap().id, theirs);
+    let prepared = world.engine.prepare(&from(&theirs, "alice")).await.unwrap();
+    let progress: Vec<_> = prepared.collect().await;
+    assert!(progress.iter().all(Result::is_ok) && !progress.is_empty());
     world.engine.create(from(&theirs, "alice")).await.unwrap();
 }
 
@@ -114,6 +127,7 @@ async fn ownership_survives_a_restart() {
     world.engine.create(from(&id, "alice")).await.unwrap();
 }
 
+#[cfg(feature = "sqlite")]
 #[tokio::test]
 async fn ownership_survives_a_restart_over_a_file() {
     let dir = tempfile::tempdir().unwrap();

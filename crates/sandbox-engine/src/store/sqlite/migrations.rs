@@ -3,7 +3,7 @@
 use sandbox_core::{Error, ErrorKind, Result};
 use sqlx::{Connection, SqliteConnection};
 
-use super::failed;
+use super::error::failed;
 
 /// A step of the schema: its name, which never changes, and what it does.
 type Migration = (&'static str, &'static str);
@@ -20,10 +20,30 @@ const MIGRATIONS: &[Migration] = &[
         "0004_snapshots",
         include_str!("migrations/0004_snapshots.sql"),
     ),
+    (
+        "0005_reserved_sandboxes",
+        include_str!("migrations/0005_reserved_sandboxes.sql"),
+    ),
+    (
+        "0006_start_commands",
+        include_str!("migrations/0006_start_commands.sql"),
+    ),
+    (
+        "0007_key_expiry",
+        include_str!("migrations/0007_key_expiry.sql"),
+    ),
+    (
+        "0008_quarantine",
+        include_str!("migrations/0008_quarantine.sql"),
+    ),
+    (
+        "0009_event_trims",
+        include_str!("migrations/0009_event_trims.sql"),
+    ),
 ];
 
 /// Applies what is missing, all of it or nothing.
-pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<()> {
+pub(crate) async fn migrate(connection: &mut SqliteConnection) -> Result<()> {
     let mut transaction = connection
         .begin_with("BEGIN IMMEDIATE")
         .await
@@ -55,6 +75,28 @@ pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<()> {
         .commit()
         .await
         .map_err(|e| failed("store.open", e))
+}
+
+/// Whether every step was applied.
+///
+/// # Errors
+/// `Conflict` with field `data_dir` when a newer version wrote it.
+pub(crate) async fn is_current(connection: &mut SqliteConnection) -> Result<bool> {
+    let failed = |e| failed("store.open", e);
+    let table = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'migrations'";
+    let tables: i64 = sqlx::query_scalar(table)
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(failed)?;
+    if tables == 0 {
+        return Ok(false);
+    }
+    let done: Vec<String> = sqlx::query_scalar("SELECT name FROM migrations")
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(failed)?;
+    refuse_newer(&done)?;
+    Ok(done.len() == MIGRATIONS.len())
 }
 
 /// A newer version may keep things in a way that this one would destroy.

@@ -1,6 +1,9 @@
 //! The store in a SQLite file.
 
-mod migrations;
+pub(crate) mod error;
+mod events;
+pub(crate) mod migrations;
+mod quarantine;
 mod read;
 mod snapshots;
 mod write;
@@ -20,6 +23,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, SqliteConnection};
 use tokio::sync::watch;
 
+use self::error::failed;
 use self::writer::{Job, Writer};
 use super::memory::page;
 use super::{
@@ -89,7 +93,8 @@ impl CommittedEvents {
     fn page(&self, query: &EventQuery) -> Option<EventPage> {
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         let last = recent.back()?.seq;
-        (recent.front()?.seq <= query.from).then(|| page(&recent, last, query))
+        // Nothing is missing from what is in memory.
+        (recent.front()?.seq <= query.from).then(|| page(&recent, last, 1, query))
     }
 }
 
@@ -98,7 +103,7 @@ impl SqliteStore {
     ///
     /// # Errors
     /// `Conflict` with field `data_dir` when another engine has it open or a newer version wrote
-    /// it; `Unavailable` when it cannot be opened or is no database.
+    /// it; `Unavailable` when it cannot be opened; `Internal` when it is damaged or no database.
     pub async fn open(path: impl AsRef<Path>, synchronous: Synchronous) -> Result<Self> {
         let path = path.as_ref();
         let lock = lock(path)?;
@@ -177,25 +182,19 @@ fn unreadable(path: &Path, error: std::io::Error) -> Error {
         .with_source(error)
 }
 
-/// A failure of the database as our own.
-pub(crate) fn failed(operation: &'static str, error: sqlx::Error) -> Error {
-    let (kind, message) = match &error {
-        sqlx::Error::ColumnDecode { .. }
-        | sqlx::Error::Decode(_)
-        | sqlx::Error::ColumnNotFound(_) => (
-            ErrorKind::Internal,
-            "the database holds what this version does not understand",
-        ),
-        sqlx::Error::PoolClosed => (ErrorKind::Unavailable, "the store is closed"),
-        _ => (ErrorKind::Unavailable, "the database does not answer"),
-    };
-    Error::new(kind, operation, message).with_source(error)
-}
-
 #[async_trait]
 impl Store for SqliteStore {
     async fn load(&self) -> Result<Loaded> {
-        read::load(&self.pool).await
+        let (mut loaded, unreadable) = read::load(&self.pool).await?;
+        if !unreadable.is_empty() {
+            self.writer.write(Job::SetAside(unreadable)).await?;
+        }
+        loaded.quarantined = quarantine::list(&self.pool).await?;
+        Ok(loaded)
+    }
+
+    async fn discard_quarantined(&self, number: u64) -> Result<()> {
+        self.writer.write(Job::DiscardQuarantined(number)).await
     }
 
     async fn save(&self, change: Change) -> Result<()> {
@@ -211,7 +210,7 @@ impl Store for SqliteStore {
             Some(page) => Ok(page),
             None => {
                 let last = *self.events.last.borrow();
-                read::events(&self.pool, query, last).await
+                events::read(&self.pool, query, last).await
             }
         }
     }

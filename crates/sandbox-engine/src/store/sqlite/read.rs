@@ -7,14 +7,12 @@ use serde::de::DeserializeOwned;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row, SqliteConnection};
 
-use super::failed;
+use super::error::failed;
+use super::quarantine::{Place, Unreadable};
 use super::write::int;
 use crate::OwnerId;
-use crate::events::{Event, NewEvent};
 use crate::owners::Month;
-use crate::store::{
-    DestroyedQuery, EventPage, EventQuery, Loaded, StoredProcess, StoredSandbox, UsageRow,
-};
+use crate::store::{DestroyedQuery, Loaded, StoredProcess, StoredSandbox, UsageRow};
 
 pub(super) const OPERATION: &str = "store.read";
 
@@ -30,7 +28,7 @@ where
     row.try_get(name).map_err(|e| failed(OPERATION, e))
 }
 
-fn json<T: DeserializeOwned>(row: &SqliteRow, name: &str) -> Result<T> {
+pub(super) fn json<T: DeserializeOwned>(row: &SqliteRow, name: &str) -> Result<T> {
     let text: &str = column(row, name)?;
     serde_json::from_str(text).map_err(|e| {
         let message = format!("the column {name} holds what this version does not understand");
@@ -48,6 +46,10 @@ fn sandbox(row: &SqliteRow) -> Result<StoredSandbox> {
         egress_applied: column(row, "egress_applied")?,
         lifecycle: json(row, "lifecycle")?,
         accounted_ms: unsigned(column(row, "accounted_ms")?),
+        start: match column::<Option<&str>>(row, "start")? {
+            Some(_) => Some(json(row, "start")?),
+            None => None,
+        },
     })
 }
 
@@ -65,27 +67,52 @@ pub(super) async fn last_event(connection: &mut SqliteConnection) -> Result<u64>
     last_number(connection, "events").await
 }
 
-pub(super) async fn load(pool: &SqlitePool) -> Result<Loaded> {
+/// What there is, and what of it cannot be read.
+pub(super) async fn load(pool: &SqlitePool) -> Result<(Loaded, Vec<Unreadable>)> {
     let mut connection = pool.acquire().await.map_err(|e| failed(OPERATION, e))?;
     let rows = sqlx::query("SELECT * FROM sandboxes WHERE destroyed_at IS NULL ORDER BY seq")
         .fetch_all(&mut *connection)
         .await
         .map_err(|e| failed(OPERATION, e))?;
     let processes = sqlx::query(
-        "SELECT body FROM processes WHERE sandbox IN
+        "SELECT CAST(id AS BLOB) AS raw_id, body FROM processes WHERE sandbox IN
          (SELECT id FROM sandboxes WHERE destroyed_at IS NULL)",
     )
     .fetch_all(&mut *connection)
     .await
     .map_err(|e| failed(OPERATION, e))?;
-    Ok(Loaded {
-        sandboxes: rows.iter().map(sandbox).collect::<Result<_>>()?,
-        processes: processes
-            .iter()
-            .map(|row| json::<StoredProcess>(row, "body"))
-            .collect::<Result<_>>()?,
+    let mut loaded = Loaded {
         last_seq: last_number(&mut connection, "sandboxes").await?,
-    })
+        ..Loaded::default()
+    };
+    let mut unreadable = Vec::new();
+    let mut note = |row, error: &Error| {
+        let reason = error.report();
+        unreadable.push(Unreadable { row, reason });
+    };
+    for row in &rows {
+        match sandbox(row) {
+            Ok(sandbox) => loaded.sandboxes.push(sandbox),
+            Err(error) => note(
+                Place::Sandbox {
+                    seq: column(row, "seq")?,
+                },
+                &error,
+            ),
+        }
+    }
+    for row in &processes {
+        match json::<StoredProcess>(row, "body") {
+            Ok(process) => loaded.processes.push(process),
+            Err(error) => note(
+                Place::Process {
+                    raw_id: column(row, "raw_id")?,
+                },
+                &error,
+            ),
+        }
+    }
+    Ok((loaded, unreadable))
 }
 
 pub(super) async fn destroyed(pool: &SqlitePool, id: &SandboxId) -> Result<Option<StoredSandbox>> {
@@ -101,56 +128,37 @@ pub(super) async fn list_destroyed(
     pool: &SqlitePool,
     query: &DestroyedQuery,
 ) -> Result<Vec<StoredSandbox>> {
-    let rows = sqlx::query(
-        "SELECT * FROM sandboxes WHERE destroyed_at IS NOT NULL AND seq < ?1
-         AND (?2 IS NULL OR owner = ?2) ORDER BY seq DESC LIMIT ?3",
-    )
-    .bind(int(query.before))
-    .bind(query.owner.as_ref().map(OwnerId::as_str))
-    .bind(int(query.limit as u64))
-    .fetch_all(pool)
-    .await
-    .map_err(|e| failed(OPERATION, e))?;
-    rows.iter().map(sandbox).collect()
-}
-
-/// Events up to `last`: what came after it is not shown yet.
-pub(super) async fn events(pool: &SqlitePool, query: &EventQuery, last: u64) -> Result<EventPage> {
-    let mut connection = pool.acquire().await.map_err(|e| failed(OPERATION, e))?;
-    let first_kept: Option<i64> = sqlx::query_scalar("SELECT MIN(seq) FROM events")
-        .fetch_one(&mut *connection)
+    let mut found = Vec::new();
+    let mut before = int(query.before);
+    loop {
+        let wanted = query.limit - found.len();
+        let rows = sqlx::query(
+            "SELECT * FROM sandboxes WHERE destroyed_at IS NOT NULL AND seq < ?1
+             AND (?2 IS NULL OR owner = ?2) ORDER BY seq DESC LIMIT ?3",
+        )
+        .bind(before)
+        .bind(query.owner.as_ref().map(OwnerId::as_str))
+        .bind(int(wanted as u64))
+        .fetch_all(pool)
         .await
         .map_err(|e| failed(OPERATION, e))?;
-    let rows = sqlx::query(
-        "SELECT seq, body FROM events WHERE seq BETWEEN ?1 AND ?2
-         AND (?3 IS NULL OR owner = ?3) AND (?4 IS NULL OR sandbox = ?4)
-         ORDER BY seq LIMIT ?5",
-    )
-    .bind(int(query.from))
-    .bind(int(last))
-    .bind(query.owner.as_ref().map(OwnerId::as_str))
-    .bind(query.sandbox.as_ref().map(SandboxId::as_str))
-    .bind(int(query.limit as u64))
-    .fetch_all(&mut *connection)
-    .await
-    .map_err(|e| failed(OPERATION, e))?;
-    let events = rows.iter().map(event).collect::<Result<Vec<_>>>()?;
-    let next = match events.last() {
-        Some(event) if events.len() == query.limit => event.seq + 1,
-        Some(_) | None => query.from.max(last + 1),
-    };
-    Ok(EventPage {
-        events,
-        next,
-        first_kept: first_kept.map_or(last + 1, unsigned),
-    })
+        for row in &rows {
+            before = column(row, "seq")?;
+            found.extend(readable(sandbox(row)));
+        }
+        // Those that cannot be read leave room for more.
+        if rows.len() < wanted || found.len() == query.limit {
+            return Ok(found);
+        }
+    }
 }
 
-fn event(row: &SqliteRow) -> Result<Event> {
-    Ok(Event {
-        seq: unsigned(column(row, "seq")?),
-        event: json::<NewEvent>(row, "body")?,
+/// A row of a list; one that cannot be read hides no other.
+pub(super) fn readable<T>(row: Result<T>) -> Option<T> {
+    row.inspect_err(|error| {
+        tracing::error!(error = error.report(), "a row of the store is left out");
     })
+    .ok()
 }
 
 pub(super) async fn usage(

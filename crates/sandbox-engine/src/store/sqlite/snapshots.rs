@@ -4,8 +4,8 @@ use sandbox_core::{Result, RuntimeName, SandboxId, SnapshotId, Timestamp};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
-use super::failed;
-use super::read::{OPERATION, column, unsigned};
+use super::error::failed;
+use super::read::{OPERATION, column, readable, unsigned};
 use super::write::{int, run};
 use crate::store::taken_snapshot;
 use crate::{OwnerId, SnapshotRecord};
@@ -50,7 +50,8 @@ pub(super) async fn list(
     .fetch_all(pool)
     .await
     .map_err(|e| failed(OPERATION, e))?;
-    rows.iter().map(snapshot).collect()
+    let readable = rows.iter().filter_map(|row| readable(snapshot(row)));
+    Ok(readable.collect())
 }
 
 fn snapshot(row: &SqliteRow) -> Result<SnapshotRecord> {

@@ -4,9 +4,9 @@ use sandbox_core::{Error, ErrorKind, Result, Timestamp};
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
+use super::error::failed;
 use super::writer::Job;
-use super::{failed, snapshots};
-use crate::events::Event;
+use super::{events, quarantine, snapshots};
 use crate::store::{Change, Retention, StoredProcess, StoredSandbox};
 
 const OPERATION: &str = "store.write";
@@ -24,6 +24,13 @@ pub(super) async fn apply(connection: &mut SqliteConnection, job: &Job) -> Resul
         Job::AddSnapshot(record) => snapshots::add(connection, record).await,
         Job::RemoveSnapshot(runtime, id) => snapshots::remove(connection, runtime, id).await,
         Job::Purge(retention) => purge(connection, *retention).await,
+        Job::SetAside(rows) => {
+            for row in rows {
+                quarantine::set_aside(connection, row).await?;
+            }
+            Ok(())
+        }
+        Job::DiscardQuarantined(number) => quarantine::discard(connection, *number).await,
     }
 }
 
@@ -44,7 +51,7 @@ pub(super) fn int(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-fn json(value: &impl Serialize) -> Result<String> {
+pub(super) fn to_json(value: &impl Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(|e| {
         Error::new(ErrorKind::Internal, OPERATION, "cannot be written as JSON").with_source(e)
     })
@@ -72,14 +79,15 @@ async fn save(connection: &mut SqliteConnection, change: &Change) -> Result<()> 
 async fn update(connection: &mut SqliteConnection, sandbox: &StoredSandbox) -> Result<u64> {
     let update = sqlx::query(
         "UPDATE sandboxes SET state = ?, destroyed_at = ?, egress = ?, egress_applied = ?,
-         lifecycle = ?, accounted_ms = ? WHERE seq = ?",
+         lifecycle = ?, accounted_ms = ?, start = ? WHERE seq = ?",
     )
     .bind(sandbox.lifecycle.state().as_str())
     .bind(sandbox.destroyed_at().map(|at| int(at.as_millis())))
-    .bind(json(&sandbox.egress)?)
+    .bind(to_json(&sandbox.egress)?)
     .bind(sandbox.egress_applied)
-    .bind(json(&sandbox.lifecycle)?)
+    .bind(to_json(&sandbox.lifecycle)?)
     .bind(int(sandbox.accounted_ms))
+    .bind(start(sandbox)?)
     .bind(int(sandbox.seq));
     run(connection, update).await
 }
@@ -87,7 +95,8 @@ async fn update(connection: &mut SqliteConnection, sandbox: &StoredSandbox) -> R
 async fn insert(connection: &mut SqliteConnection, sandbox: &StoredSandbox) -> Result<u64> {
     let insert = sqlx::query(
         "INSERT INTO sandboxes (seq, id, owner, runtime, state, destroyed_at, spec, egress,
-         egress_applied, lifecycle, accounted_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         egress_applied, lifecycle, accounted_ms, start)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(int(sandbox.seq))
     .bind(sandbox.id().as_str())
@@ -95,32 +104,24 @@ async fn insert(connection: &mut SqliteConnection, sandbox: &StoredSandbox) -> R
     .bind(sandbox.runtime.as_str())
     .bind(sandbox.lifecycle.state().as_str())
     .bind(sandbox.destroyed_at().map(|at| int(at.as_millis())))
-    .bind(json(&*sandbox.spec)?)
-    .bind(json(&sandbox.egress)?)
+    .bind(to_json(&*sandbox.spec)?)
+    .bind(to_json(&sandbox.egress)?)
     .bind(sandbox.egress_applied)
-    .bind(json(&sandbox.lifecycle)?)
-    .bind(int(sandbox.accounted_ms));
+    .bind(to_json(&sandbox.lifecycle)?)
+    .bind(int(sandbox.accounted_ms))
+    .bind(start(sandbox)?);
     run(connection, insert).await
 }
 
-pub(super) async fn events(connection: &mut SqliteConnection, events: &[Event]) -> Result<()> {
-    for event in events {
-        let insert =
-            sqlx::query("INSERT INTO events (seq, owner, sandbox, body) VALUES (?, ?, ?, ?)")
-                .bind(int(event.seq))
-                .bind(event.event.owner.as_str())
-                .bind(event.event.sandbox.as_ref().map(|id| id.as_str()))
-                .bind(json(&event.event)?);
-        run(connection, insert).await?;
-    }
-    Ok(())
+fn start(sandbox: &StoredSandbox) -> Result<Option<String>> {
+    sandbox.start.as_ref().map(to_json).transpose()
 }
 
 async fn save_process(connection: &mut SqliteConnection, process: &StoredProcess) -> Result<()> {
     let put = sqlx::query("INSERT OR REPLACE INTO processes (id, sandbox, body) VALUES (?, ?, ?)")
         .bind(process.id.as_str())
         .bind(process.sandbox.as_str())
-        .bind(json(process)?);
+        .bind(to_json(process)?);
     run(connection, put).await.map(|_| ())
 }
 
@@ -134,11 +135,7 @@ async fn purge(connection: &mut SqliteConnection, retention: Retention) -> Resul
     for id in &expired {
         forget(connection, id).await?;
     }
-    let trim = sqlx::query(
-        "DELETE FROM events WHERE seq <= (SELECT COALESCE(MAX(seq), 0) FROM events) - ?",
-    )
-    .bind(int(retention.max_events));
-    run(connection, trim).await.map(|_| ())
+    events::trim(connection, retention.max_events).await
 }
 
 /// Those to be forgotten: too old, and the oldest of too many.

@@ -7,7 +7,9 @@ use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::{CommittedEvents, failed, write};
+use super::error::failed;
+use super::quarantine::Unreadable;
+use super::{CommittedEvents, events, write};
 use crate::SnapshotRecord;
 use crate::events::{Event, NewEvent};
 use crate::process::ProcessId;
@@ -28,6 +30,8 @@ pub(super) enum Job {
     AddSnapshot(Box<SnapshotRecord>),
     RemoveSnapshot(RuntimeName, SnapshotId),
     Purge(Retention),
+    SetAside(Vec<Unreadable>),
+    DiscardQuarantined(u64),
 }
 
 /// A job and who waits for it.
@@ -170,7 +174,7 @@ impl State {
             }
             write::apply(&mut self.connection, &order.job).await?;
         }
-        write::events(&mut self.connection, &numbered).await?;
+        events::write(&mut self.connection, &numbered).await?;
         self.execute("COMMIT").await?;
         Ok(numbered)
     }
@@ -198,7 +202,9 @@ fn events_of(job: &Job) -> &[NewEvent] {
         | Job::RemoveProcess(_)
         | Job::AddSnapshot(_)
         | Job::RemoveSnapshot(..)
-        | Job::Purge(_) => &[],
+        | Job::Purge(_)
+        | Job::SetAside(_)
+        | Job::DiscardQuarantined(_) => &[],
     }
 }
 

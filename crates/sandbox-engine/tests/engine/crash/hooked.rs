@@ -5,8 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use async_trait::async_trait;
-use sandbox_core::{Result, RuntimeName, SandboxId, SnapshotId};
+use sandbox_core::{Result, RuntimeName, SandboxId, SnapshotId, Timestamp};
 use sandbox_engine::events::NewEvent;
+use sandbox_engine::idempotency::{
+    IdempotencyStore, MemoryIdempotency, OwnerTotals, Record, Request,
+};
 use sandbox_engine::owners::Month;
 use sandbox_engine::process::ProcessId;
 use sandbox_engine::store::{
@@ -27,7 +30,7 @@ pub(crate) struct Hook {
 }
 
 /// The write at which the program dies: from then on it never hears of the store again.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct Death {
     pub(crate) nth: usize,
     pub(crate) when: When,
@@ -72,19 +75,72 @@ impl HookedStore {
 
     /// Lets `write` happen, unless the program dies first; it may die right after.
     async fn write<T>(&self, write: impl Future<Output = Result<T>>) -> Result<T> {
-        let Some(death) = &self.hook.death else {
-            return write.await;
-        };
-        let number = death.writes.fetch_add(1, SeqCst) + 1;
-        let dead = number > death.nth || (number == death.nth && death.when == When::Before);
+        match &self.hook.death {
+            Some(death) => death.write(write).await,
+            None => write.await,
+        }
+    }
+}
+
+impl Death {
+    async fn write<T>(&self, write: impl Future<Output = Result<T>>) -> Result<T> {
+        let number = self.writes.fetch_add(1, SeqCst) + 1;
+        let dead = number > self.nth || (number == self.nth && self.when == When::Before);
         if !dead {
             let written = write.await;
-            if number < death.nth {
+            if number < self.nth {
                 return written;
             }
         }
-        death.died.notify_one();
+        self.died.notify_one();
         std::future::pending().await
+    }
+}
+
+/// Idempotency keys over whose writes the program may die.
+#[derive(Debug)]
+pub(crate) struct HookedKeys {
+    inner: Arc<MemoryIdempotency>,
+    death: Option<Death>,
+}
+
+impl HookedKeys {
+    pub(crate) fn new(inner: &Arc<MemoryIdempotency>, death: Option<Death>) -> Self {
+        Self {
+            inner: Arc::clone(inner),
+            death,
+        }
+    }
+
+    async fn write<T>(&self, write: impl Future<Output = Result<T>>) -> Result<T> {
+        match &self.death {
+            Some(death) => death.write(write).await,
+            None => write.await,
+        }
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl IdempotencyStore for HookedKeys {
+    async fn load(&self, request: &Request) -> Result<Option<Record>> {
+        self.inner.load(request).await
+    }
+
+    async fn save(&self, request: &Request, record: &Record) -> Result<()> {
+        self.write(self.inner.save(request, record)).await
+    }
+
+    async fn remove(&self, request: &Request) -> Result<()> {
+        self.write(self.inner.remove(request)).await
+    }
+
+    async fn remove_older(&self, before: Timestamp) -> Result<u64> {
+        self.write(self.inner.remove_older(before)).await
+    }
+
+    async fn totals(&self, owner: &str) -> Result<OwnerTotals> {
+        self.inner.totals(owner).await
     }
 }
 
@@ -93,6 +149,10 @@ impl HookedStore {
 impl Store for HookedStore {
     async fn load(&self) -> Result<Loaded> {
         self.inner.load().await
+    }
+
+    async fn discard_quarantined(&self, number: u64) -> Result<()> {
+        self.write(self.inner.discard_quarantined(number)).await
     }
 
     async fn save(&self, change: Change) -> Result<()> {

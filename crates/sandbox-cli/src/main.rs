@@ -1,0 +1,5 @@
+//! The `sandbox` program.
+
+fn main() -> ! {
+    sandbox_cli::main()
+}
