@@ -295,6 +295,16 @@ impl Owners {
         }))
     }
 
+    /// Whether the key with this hash still is one, for whoever presented it a while ago and has
+    /// been let in since. This is no use of it.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn still_works(&self, key: &KeyHash, now: Timestamp) -> Result<bool> {
+        let found = self.store.find_key(key).await?;
+        Ok(found.is_some_and(|(record, _)| record.works(now)))
+    }
+
     /// Notes the use of a key, at most once a minute. A store that cannot take the note (a full
     /// disk) keeps nobody out.
     async fn touch(&self, id: &KeyId, now: Timestamp) {
