@@ -1,7 +1,8 @@
 //! Image roots as tar files.
 
+use std::io::Write;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// The applets the tests call by name.
 const APPLETS: &[&str] = &[
@@ -146,10 +147,18 @@ pub(crate) fn busybox_root(busybox: &[u8]) -> Vec<u8> {
 
 /// Puts `icmp-probe` and `udp-probe` into `bin`.
 fn compile_probe(bin: &Path) {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/probe.rs");
+    let source = include_str!("../programs/probe.rs");
     let compiler = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let compiled = Command::new(compiler)
-        .args(["--edition", "2024", "--target", "x86_64-unknown-linux-musl"])
+    let mut compiling = Command::new(compiler)
+        .args([
+            "-",
+            "--crate-name",
+            "probe",
+            "--edition",
+            "2024",
+            "--target",
+            "x86_64-unknown-linux-musl",
+        ])
         .args([
             "-C",
             "opt-level=s",
@@ -160,9 +169,14 @@ fn compile_probe(bin: &Path) {
             "-o",
         ])
         .arg(bin.join("icmp-probe"))
-        .arg(source)
-        .output()
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .expect("the tests need rustc");
+    let mut input = compiling.stdin.take().unwrap();
+    input.write_all(source.as_bytes()).unwrap();
+    drop(input);
+    let compiled = compiling.wait_with_output().unwrap();
     assert!(compiled.status.success(), "{compiled:?}");
     std::os::unix::fs::symlink("icmp-probe", bin.join("udp-probe")).unwrap();
 }
