@@ -302,7 +302,17 @@ pub struct WriteQuery {
     /// Whether the answer is 200 with the file's attributes instead of 204.
     #[serde(default, skip_serializing_if = "is_false")]
     pub info: bool,
+    /// Whether one more byte follows the file's, which is none of it and says whether it is whole: 1
+    /// when it is, 0 to give the upload up. Who reads the file from something that can fail is then
+    /// answered once nothing is left of it. The byte counts for the limit of the body.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub sealed: bool,
 }
+
+/// What ends a [sealed](WriteQuery::sealed) upload that is whole.
+pub const SEAL_WHOLE: u8 = 1;
+/// What ends a [sealed](WriteQuery::sealed) upload that is given up.
+pub const SEAL_GIVEN_UP: u8 = 0;
 
 impl Default for WriteQuery {
     fn default() -> Self {
@@ -327,6 +337,7 @@ impl From<WriteOptions> for WriteQuery {
             user: options.user,
             create_parents: options.create_parents,
             info: false,
+            sealed: false,
         }
     }
 }

@@ -37,7 +37,7 @@ pub use exec::{
 };
 pub use file::{
     DeleteQuery, DirectoryCreated, FileInfo, FileKind, FileLink, FileList, FileMode, FileQuery,
-    LinkTarget, MakeDirectory, Rename, WriteQuery,
+    LinkTarget, MakeDirectory, Rename, SEAL_GIVEN_UP, SEAL_WHOLE, WriteQuery,
 };
 pub use file_headers::FILE_SIZE;
 pub use key::{ApiKey, ApiKeyList, CreateApiKey, CreatedApiKey, Scope};

@@ -63,6 +63,9 @@ pub struct ApiConfig {
     /// The most streams of one organisation at once, WebSockets included; more are refused with 429.
     /// Default: 2,048.
     pub max_organisation_streams: usize,
+    /// How often the API key of an open stream is looked up again: one whose key was revoked or has
+    /// expired ends so soon. Default: 15 s.
+    pub key_check_interval: Duration,
     /// How many unknown API keys an address may try in a minute before further ones wait their turn
     /// to be looked up, or are refused when too many wait; at least 1. Default: 60.
     pub failed_authentications_per_minute: u32,
@@ -90,6 +93,7 @@ impl Default for ApiConfig {
             max_concurrent_requests: 4096,
             max_organisation_requests: 1024,
             max_organisation_streams: 2048,
+            key_check_interval: Duration::from_secs(15),
             failed_authentications_per_minute: 60,
             cors_origins: Vec::new(),
             metrics: MetricsAccess::Loopback,

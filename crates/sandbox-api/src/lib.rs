@@ -15,6 +15,7 @@ mod route;
 mod router;
 mod serve;
 mod state;
+mod tenure;
 
 pub mod cloud;
 pub mod extract;

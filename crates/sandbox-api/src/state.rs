@@ -14,9 +14,21 @@ use crate::config::ApiConfig;
 use crate::extract::Caller;
 use crate::layers::{Detached, Failures, Metrics};
 use crate::places::{Place, Places};
+use crate::tenure::{Tenure, Tenures};
 
 /// A stream's place, for as long as somebody holds it: its body, or the task of its WebSocket.
-pub(crate) type StreamPlace = Arc<Place<OrganisationId>>;
+#[derive(Debug, Clone)]
+pub(crate) struct StreamPlace {
+    _place: Arc<Place<OrganisationId>>,
+    tenure: Arc<Tenure>,
+}
+
+impl StreamPlace {
+    /// Cancelled when the stream is to end: the server shuts down, or its key is none any more.
+    pub(crate) fn ended(&self) -> &CancellationToken {
+        self.tenure.ended()
+    }
+}
 
 /// A request's place, until its answer is sent whole, and what was done for it.
 pub(crate) type RequestPlace = Arc<Place<OrganisationId>>;
@@ -36,6 +48,7 @@ struct Inner {
     detached: Detached,
     requests: Places<OrganisationId>,
     streams: Places<OrganisationId>,
+    tenures: Tenures,
     /// When old idempotency keys were last forgotten, in milliseconds since the epoch.
     forgot_at: AtomicU64,
 }
@@ -51,6 +64,7 @@ impl AppState {
             detached: Detached::new(most),
             requests: Places::default(),
             streams: Places::default(),
+            tenures: Tenures::default(),
             forgot_at: AtomicU64::new(engine.now().as_millis()),
             engine,
             owners,
@@ -98,11 +112,14 @@ impl AppState {
         place.map(Arc::new)
     }
 
-    /// A place for one more stream of an organisation, if it may have one.
-    pub(crate) fn stream_place(&self, organisation: &OrganisationId) -> Option<StreamPlace> {
+    /// A place for one more stream of the caller's organisation, if it may have one.
+    pub(crate) fn stream_place(&self, caller: &Caller) -> Option<StreamPlace> {
         let most = self.0.config.max_organisation_streams;
-        let place = self.0.streams.take(organisation, most);
-        place.map(Arc::new)
+        let place = self.0.streams.take(caller.organisation(), most)?;
+        Some(StreamPlace {
+            _place: Arc::new(place),
+            tenure: self.0.tenures.of(self, caller),
+        })
     }
 
     /// Whether old idempotency keys are to be forgotten, now that `every` has passed since the last
@@ -124,7 +141,7 @@ impl AppState {
     }
 
     /// Cancelled when the server shuts down. Streams of [`Deadline::Stream`](crate::Deadline)
-    /// routes end by themselves; a WebSocket watches this.
+    /// routes end by themselves.
     pub fn shutdown(&self) -> &CancellationToken {
         &self.0.config.shutdown
     }

@@ -3,7 +3,7 @@
 //! A key is shown once, in the answer that makes it. Only a key with the scope `admin` manages keys,
 //! and what it makes never outdoes it: not in scopes, and not in time, so that a key that ends
 //! cannot live on in one that does not. Revoking holds from the next request on; a stream that is
-//! open ends when it ends. The last key that works and has the scope `admin` cannot be revoked here:
+//! open ends within seconds. The last key that works and has the scope `admin` cannot be revoked here:
 //! without one the organisation could not help itself, and to replace it, another is made first.
 
 use std::time::Duration;

@@ -18,7 +18,8 @@
 //!   `events`, `stats` and `egress` do not.
 //! - Another organisation's sandbox is 403; its snapshots and keys are 404, as if there were none.
 //! - The last API key that works and may manage keys cannot be revoked, and a key that ends makes
-//!   none that ends later. A stream that is open when its key is revoked goes on.
+//!   none that ends later. A stream ends soon after the key that opened it is revoked or
+//!   expires; a request that was let in is answered.
 //! - Of a runtime's backend only `ok`, `failing` or `unanswered` is told.
 //!
 //! # Adding a route
@@ -54,8 +55,8 @@
 //! `State<AppState>`; what they take from the request is in [`extract`](crate::extract); they
 //! answer `Result<_, ApiError>`, and `?` turns a [`sandbox_core::Error`] into the right status.
 //! A stream of events is `sse::answer(events, &request_id)`, and what goes wrong inside of one
-//! `sse::error_body`. It ends by itself when the server shuts down; a WebSocket watches
-//! [`AppState::shutdown`]. A sandbox is made with [`Creation`](crate::extract::Creation) alone.
+//! `sse::error_body`. It ends by itself when the server shuts down or its key is
+//! none any more; a WebSocket watches what it is given for that. A sandbox is made with [`Creation`](crate::extract::Creation) alone.
 //!
 //! The tests of the crate run every listed route without a key, with a wrong, revoked and too small
 //! one, and with another organisation's sandbox, and hold the answers against the policy.

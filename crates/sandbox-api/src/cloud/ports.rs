@@ -54,6 +54,6 @@ async fn connect_port(
         .parse()
         .map_err(|_| ApiError::invalid("port", "must be 1 to 65535"))?;
     let connection = sandbox.handle()?.connect(port.get()).await?;
-    let (shutdown, every) = (state.shutdown().clone(), state.config().ping_interval);
-    Ok(upgrade.on_upgrade(move |socket| tunnel::run(socket, connection, shutdown, every)))
+    let every = state.config().ping_interval;
+    Ok(upgrade.on_upgrade(move |socket, ended| tunnel::run(socket, connection, ended, every)))
 }

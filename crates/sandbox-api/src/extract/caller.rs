@@ -4,7 +4,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use sandbox_core::{Error, ErrorKind, Timestamp};
 use sandbox_engine::OwnerId;
-use sandbox_engine::owners::{KeyId, OrganisationId, Principal, Quotas, Scopes};
+use sandbox_engine::owners::{KeyHash, KeyId, OrganisationId, Principal, Quotas, Scopes};
 
 use crate::error::ApiError;
 
@@ -13,6 +13,8 @@ use crate::error::ApiError;
 pub struct Caller {
     principal: Principal,
     owner: OwnerId,
+    /// What tells whether the key still is one; `None` for somebody whom the embedder let in.
+    proof: Option<KeyHash>,
 }
 
 impl Caller {
@@ -24,6 +26,18 @@ impl Caller {
     /// The organisation.
     pub fn organisation(&self) -> &OrganisationId {
         &self.principal.organisation
+    }
+
+    /// Somebody who presented the key with this hash.
+    pub(crate) fn proven(principal: Principal, key: KeyHash) -> Self {
+        Self {
+            proof: Some(key),
+            ..Self::from(principal)
+        }
+    }
+
+    pub(crate) fn proof(&self) -> Option<KeyHash> {
+        self.proof
     }
 
     pub(crate) fn principal(&self) -> &Principal {
@@ -56,6 +70,7 @@ impl From<Principal> for Caller {
         Self {
             owner: OwnerId::from(&principal.organisation),
             principal,
+            proof: None,
         }
     }
 }

@@ -6,7 +6,7 @@ use axum::extract::ConnectInfo;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
-use sandbox_engine::owners::Principal;
+use sandbox_engine::owners::{KeyHash, Principal};
 
 use crate::error::{ApiError, Reason};
 use crate::extract::Caller;
@@ -32,7 +32,7 @@ pub(super) async fn caller(state: &AppState, parts: &Parts) -> Result<Caller, Ap
     match state.owners().authenticate(key, now).await? {
         Some(principal) => {
             state.failures().succeeded(key, now);
-            Ok(Caller::from(principal))
+            Ok(Caller::proven(principal, KeyHash::of(key)))
         }
         None => {
             state.failures().failed(peer, key, now);

@@ -22,18 +22,18 @@ pub(super) fn place(
     let Some(caller) = request.extensions().get::<Caller>() else {
         return Ok(None);
     };
-    let Some(place) = state.stream_place(caller.organisation()) else {
+    let Some(place) = state.stream_place(caller) else {
         let most = state.config().max_organisation_streams;
         let message =
             format!("the organisation has {most} streams, as many as it may have at once");
         return Err(ApiError::new(Reason::RateLimited, message));
     };
-    request.extensions_mut().insert(StreamPlace::clone(&place));
+    request.extensions_mut().insert(place.clone());
     Ok(Some(place))
 }
 
 /// `response`, whose body holds `place`, and ends as if it were complete when the server shuts
-/// down.
+/// down, or the key that asked for it is none any more.
 pub(super) fn until(
     shutdown: &CancellationToken,
     response: Response,
@@ -44,12 +44,12 @@ pub(super) fn until(
     if is_error || !response.status().is_success() {
         return response;
     }
-    let shutdown = shutdown.clone();
+    let ended = place.as_ref().map_or(shutdown, StreamPlace::ended).clone();
     response.map(|body| {
         let chunks = body.into_data_stream().map(move |chunk| {
             let _held = &place;
             chunk
         });
-        Body::from_stream(chunks.take_until(shutdown.cancelled_owned()))
+        Body::from_stream(chunks.take_until(ended.cancelled_owned()))
     })
 }

@@ -607,3 +607,21 @@ async fn a_shutdown_closes_cleanly_and_the_process_goes_on() {
     assert!(stage.is_running(&process));
     soon(stage.server.stop()).await;
 }
+
+#[tokio::test]
+async fn a_key_that_is_revoked_leaves_nobody_attached_and_the_process_goes_on() {
+    let mut config = ApiConfig::default();
+    config.key_check_interval = Duration::from_millis(10);
+    let stage = Stage::with(config).await;
+    let (mut attached, process) = stage.start(json!({"command": "sleep 1000"})).await;
+    let mut waiting = stage.open("exec/attach").await;
+    let owners = &stage.world.owners;
+    let organisation = &stage.world.acme.organisation.id;
+    for key in owners.keys(organisation).await.unwrap() {
+        let now = stage.world.clock.now();
+        owners.revoke_key(organisation, &key.id, now).await.unwrap();
+    }
+    attached.expect_close(1008).await;
+    waiting.expect_close(1008).await;
+    assert!(stage.is_running(&process));
+}

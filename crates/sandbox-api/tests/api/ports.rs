@@ -319,6 +319,24 @@ async fn a_shutdown_ends_connections_and_says_so() {
 }
 
 #[tokio::test]
+async fn a_connection_ends_with_the_key_that_opened_it() {
+    let mut config = ApiConfig::default();
+    config.key_check_interval = std::time::Duration::from_millis(10);
+    let lab = Lab::with(config).await;
+    let mut socket = lab.dial(7018, "sleep 1000").await;
+    let organisation = &lab.world.acme.organisation.id;
+    for key in lab.world.owners.keys(organisation).await.unwrap() {
+        let revoked = lab
+            .world
+            .owners
+            .revoke_key(organisation, &key.id, key.created_at);
+        revoked.await.unwrap();
+    }
+    let (code, _) = closed(&mut socket).await;
+    assert_eq!(code, CloseCode::Away);
+}
+
+#[tokio::test]
 async fn a_client_that_answers_no_ping_is_taken_for_gone() {
     let mut config = ApiConfig::default();
     config.ping_interval = std::time::Duration::from_millis(20);

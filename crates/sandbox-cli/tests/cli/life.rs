@@ -175,4 +175,9 @@ async fn a_wrong_key_is_one_line() {
     let said: crate::server::Said = program.output().await.unwrap().into();
     assert_eq!(said.code, 1);
     assert!(said.out.contains("SANDBOX_API_KEY"), "{said:?}");
+    // Without a key, that it answers is what there is to know.
+    let mut program = server.program(["doctor"]);
+    program.env_remove("SANDBOX_API_KEY");
+    let said: crate::server::Said = program.output().await.unwrap().into();
+    assert!(said.done().starts_with("warn  server: "));
 }

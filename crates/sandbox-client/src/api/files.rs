@@ -66,7 +66,8 @@ impl SandboxCalls {
         })
     }
 
-    /// Writes a file whole, from a stream. It is tried once.
+    /// Writes a file whole, from a stream. It is tried once. When `body` fails, nothing of it is left
+    /// when this returns.
     ///
     /// # Errors
     /// What `body` fails with; otherwise as [`Sandbox::write`](sandbox_core::Sandbox::write), and
@@ -79,11 +80,11 @@ impl SandboxCalls {
     ) -> Result<FileInfo> {
         let operation = "client.write";
         let upload = Upload::default();
-        let call = self.write_call(path, options)?.stream(upload.body(body));
-        let idle = self.client.limits().idle_timeout;
+        let call = self.write_call(path, options, true)?;
+        let call = call.stream(upload.body(body));
         let sent = tokio::select! {
             sent = self.client.fetch(call.works(A_LONG_TIME)) => sent,
-            stalled = upload.stalled(operation, idle) => Err(stalled),
+            stalled = upload.stalled(operation, self.client.limits()) => Err(stalled),
         };
         sent.map_err(|error| upload.failure().unwrap_or(error))
     }
@@ -98,13 +99,14 @@ impl SandboxCalls {
         data: Bytes,
         options: WriteOptions,
     ) -> Result<FileInfo> {
-        let call = self.write_call(path, options)?.bytes(data);
+        let call = self.write_call(path, options, false)?.bytes(data);
         self.client.fetch(call.works(Duration::ZERO)).await
     }
 
-    fn write_call(&self, path: &SandboxPath, options: WriteOptions) -> Result<Call> {
+    fn write_call(&self, path: &SandboxPath, options: WriteOptions, sealed: bool) -> Result<Call> {
         let query = WriteQuery {
             info: true,
+            sealed,
             ..options.into()
         };
         Ok(Call::put("client.write", self.file(path).query(&query)?))

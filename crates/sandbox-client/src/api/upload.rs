@@ -1,14 +1,17 @@
 //! A body on its way up, and whether the server takes it.
 
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
+use sandbox_api_types::{SEAL_GIVEN_UP, SEAL_WHOLE};
 use sandbox_core::{ByteStream, Error, ErrorKind, Result};
 use tokio::time::Instant;
+
+use crate::Limits;
 
 /// Where a body stands, seen from outside of the request that sends it.
 #[derive(Debug, Clone, Default)]
@@ -24,45 +27,41 @@ struct State {
     failure: Option<Error>,
 }
 
-/// The error that a request is ended with when its body fails; the body's own is in [`Upload`].
-#[derive(Debug)]
-struct BodyFailed;
-
-impl std::fmt::Display for BodyFailed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the body of the request failed")
-    }
-}
-
-impl std::error::Error for BodyFailed {}
-
-struct Watched {
-    body: ByteStream,
+/// A body with its seal: what follows says whether it is whole.
+struct Sealed {
+    body: Option<ByteStream>,
     upload: Upload,
 }
 
-impl Stream for Watched {
-    type Item = Result<Bytes, std::io::Error>;
+impl Sealed {
+    /// The last of the body.
+    fn seal(&mut self, seal: u8, failure: Option<Error>) -> Bytes {
+        self.body = None;
+        self.upload.state().failure = failure;
+        Bytes::copy_from_slice(&[seal])
+    }
+}
+
+impl Stream for Sealed {
+    type Item = Result<Bytes, Infallible>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.upload.state().servers_turn = None;
-        let polled = self.body.poll_next_unpin(cx);
         let mut state = self.upload.state();
-        match polled {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(Some(Ok(bytes))) => {
-                state.servers_turn = Some(Instant::now());
-                Poll::Ready(Some(Ok(bytes)))
-            }
-            Poll::Ready(Some(Err(error))) => {
-                state.failure = Some(error);
-                Poll::Ready(Some(Err(std::io::Error::other(BodyFailed))))
-            }
-            Poll::Ready(None) => {
-                state.sent = true;
-                Poll::Ready(None)
-            }
+        state.sent = self.body.is_none();
+        if !state.sent {
+            state.servers_turn = None;
         }
+        drop(state);
+        let chunk = match &mut self.body {
+            None => return Poll::Ready(None),
+            Some(body) => match ready!(body.poll_next_unpin(cx)) {
+                Some(Ok(bytes)) => bytes,
+                Some(Err(error)) => self.seal(SEAL_GIVEN_UP, Some(error)),
+                None => self.seal(SEAL_WHOLE, None),
+            },
+        };
+        self.upload.state().servers_turn = Some(Instant::now());
+        Poll::Ready(Some(Ok(chunk)))
     }
 }
 
@@ -72,10 +71,10 @@ impl Upload {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The body that sends `body` and tells of it here.
+    /// The body that sends `body`, sealed, and tells of it here.
     pub(crate) fn body(&self, body: ByteStream) -> reqwest::Body {
-        reqwest::Body::wrap_stream(Watched {
-            body,
+        reqwest::Body::wrap_stream(Sealed {
+            body: Some(body),
             upload: self.clone(),
         })
     }
@@ -85,19 +84,27 @@ impl Upload {
         self.state().failure.take()
     }
 
-    /// Ends when the server has taken nothing for `idle` although there was something to take.
-    pub(crate) async fn stalled(&self, operation: &'static str, idle: Duration) -> Error {
+    /// Ends when the server has taken nothing for the idle timeout although there was something to
+    /// take, or has not answered within the work timeout, once all of it is sent. One that is given
+    /// up waits no longer than for the former.
+    pub(crate) async fn stalled(&self, operation: &'static str, limits: &Limits) -> Error {
         loop {
-            let since = {
+            let (since, patience) = {
                 let state = self.state();
-                state.servers_turn.filter(|_| !state.sent)
+                let patience = match state.sent && state.failure.is_none() {
+                    true => limits.work_timeout,
+                    false => limits.idle_timeout,
+                };
+                (state.servers_turn, patience)
             };
             let until = match since {
-                Some(since) if since.elapsed() >= idle => break,
-                Some(since) => since + idle,
-                None => Instant::now() + idle,
+                Some(since) if since.elapsed() >= patience => break,
+                Some(since) => since + patience,
+                None => Instant::now() + limits.idle_timeout,
             };
-            tokio::time::sleep_until(until).await;
+            // The body may have ended since, which is looked at every so often.
+            let soon = Instant::now() + limits.idle_timeout;
+            tokio::time::sleep_until(until.min(soon)).await;
         }
         let message = "the server takes nothing more of the body";
         Error::new(ErrorKind::Unavailable, operation, message)

@@ -89,7 +89,7 @@ impl fmt::Debug for ApiKey {
     }
 }
 
-/// The hash of a key as presented.
+/// The hash of a key as presented, of at most [`MAX_KEY_BYTES`].
 pub(super) fn hash(presented: &str) -> KeyHash {
     KeyHash(Sha256::digest(presented.as_bytes()).into())
 }

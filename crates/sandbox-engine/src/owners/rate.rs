@@ -88,6 +88,11 @@ impl<K: Clone + Eq + Hash> RateLimiter<K> {
         (decision, kept)
     }
 
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> usize {
+        self.full_at.len()
+    }
+
     /// Drops those whose bucket is full, once there are twice as many as after the last
     /// time: a constant cost a request.
     fn sweep(&mut self, now_micros: u64) {

@@ -1,8 +1,6 @@
 //! Owners as the rest of the engine sees them.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use sandbox_core::{Error, ErrorKind, Resources, Result, SandboxId, Timestamp};
 use tokio::sync::watch;
@@ -16,8 +14,8 @@ use super::{
     OwnersStore, Quotas, RateDecision, RateLimiter, Reservation, Scope, Scopes,
 };
 
-/// How exact [`KeyRecord::last_used_at`] is: at most one write to the store a key in this time.
-const TOUCH_INTERVAL: Duration = Duration::from_secs(60);
+/// How exact [`KeyRecord::last_used_at`] is: at most so many writes to the store a key.
+const TOUCHES_PER_MINUTE: u32 = 1;
 /// The longest name or label in bytes.
 const MAX_NAME_BYTES: usize = 128;
 
@@ -78,7 +76,8 @@ pub struct Owners {
     quotas: QuotaCache,
     reservations: Reservations,
     rates: Mutex<RateLimiter<OrganisationId>>,
-    touched: Mutex<HashMap<KeyId, Timestamp>>,
+    /// Forgets keys that nobody uses: an organisation makes and revokes any number.
+    touched: Mutex<RateLimiter<KeyId>>,
 }
 
 impl Owners {
@@ -295,22 +294,34 @@ impl Owners {
         }))
     }
 
+    /// Whether the key with this hash still is one, for whoever presented it a while ago and has
+    /// been let in since. This is no use of it.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn still_works(&self, key: &KeyHash, now: Timestamp) -> Result<bool> {
+        let found = self.store.find_key(key).await?;
+        Ok(found.is_some_and(|(record, _)| record.works(now)))
+    }
+
     /// Notes the use of a key, at most once a minute. A store that cannot take the note (a full
     /// disk) keeps nobody out.
     async fn touch(&self, id: &KeyId, now: Timestamp) {
         {
             let mut touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
-            let due = touched
-                .get(id)
-                .is_none_or(|last| now.since(*last) >= TOUCH_INTERVAL || now < *last);
-            if !due {
+            if !touched.check(id, TOUCHES_PER_MINUTE, now).allowed {
                 return;
             }
-            touched.insert(id.clone(), now);
         }
         if let Err(error) = self.store.touch_key(id, now).await {
             tracing::warn!(key_id = %id, %error, "cannot note the use of an API key");
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn remembered_uses(&self) -> usize {
+        let touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
+        touched.remembered()
     }
 
     /// Takes the share of a sandbox that is about to be made. Of two that race for the last one,

@@ -28,6 +28,13 @@ pub struct Organisation {
 #[derive(Clone, Copy)]
 pub struct KeyHash(pub [u8; 32]);
 
+impl KeyHash {
+    /// The hash of a key as it is presented.
+    pub fn of(presented: &str) -> Self {
+        super::key::hash(presented)
+    }
+}
+
 impl PartialEq for KeyHash {
     fn eq(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()

@@ -521,3 +521,20 @@ async fn organisations_and_keys_survive_a_restart() {
         assert!(!content.windows(secret.len()).any(|window| window == secret));
     }
 }
+
+#[tokio::test]
+async fn keys_that_are_made_used_and_revoked_leave_nothing_in_memory() {
+    let owners = Owners::new(Arc::new(MemoryOwners::default()));
+    let org = organisation(&owners, Quotas::default()).await;
+    for number in 0..5_000 {
+        let now = Timestamp::from_millis(NOW.as_millis() + number * 60_000);
+        let (key, record) = owners
+            .create_key(&org, NewKey::default(), now)
+            .await
+            .unwrap();
+        let used = owners.authenticate(key.expose(), now).await.unwrap();
+        assert!(used.is_some());
+        owners.revoke_key(&org, &record.id, now).await.unwrap();
+    }
+    assert!(owners.remembered_uses() <= 2_048, "of 5,000");
+}

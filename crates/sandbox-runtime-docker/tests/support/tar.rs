@@ -1,7 +1,8 @@
 //! Image roots as tar files.
 
+use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// The applets the tests call by name.
 const APPLETS: &[&str] = &[
@@ -167,22 +168,28 @@ fn compile_probe(bin: &Path) {
 }
 
 fn compile(bin: &Path, target: &[&str]) -> Output {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/probe.rs");
     let compiler = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    Command::new(compiler)
-        .args(["--edition", "2024"])
+    let mut compiling = Command::new(compiler)
+        .args(["-", "--crate-name", "probe", "--edition", "2024"])
         .args(target)
         .args([
             "-C",
             "opt-level=s",
             "-C",
-            "strip=symbols",
-            "-C",
             "panic=abort",
+            "-C",
+            "strip=symbols",
             "-o",
         ])
         .arg(bin.join("icmp-probe"))
-        .arg(source)
-        .output()
-        .expect("the tests need rustc")
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the tests need rustc");
+    let mut input = compiling.stdin.take().unwrap();
+    input
+        .write_all(include_bytes!("../programs/probe.rs"))
+        .unwrap();
+    drop(input);
+    compiling.wait_with_output().unwrap()
 }

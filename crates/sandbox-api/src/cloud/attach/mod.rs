@@ -68,8 +68,8 @@ async fn attach(
     Query(query): Query<AttachQuery>,
     upgrade: Upgrade,
 ) -> Response {
-    let session = Session::new(state, request_id);
-    upgrade.on_upgrade(move |socket| async move {
+    upgrade.on_upgrade(move |socket, ended| async move {
+        let session = Session::new(state, request_id, ended);
         let (mut client, mut said) = socket.split();
         let end = session.attend(process, query, &mut client, &mut said).await;
         session.say_goodbye(end, &mut client, &mut said).await;
@@ -92,21 +92,23 @@ async fn exec_attach(
     Query(query): Query<AttachQuery>,
     upgrade: Upgrade,
 ) -> Response {
-    upgrade.on_upgrade(move |socket| serve_exec(state, sandbox, request_id, query, socket))
+    upgrade.on_upgrade(move |socket, ended| async move {
+        let session = Session::new(state.clone(), request_id, ended);
+        serve_exec(state, sandbox, session, query, socket).await;
+    })
 }
 
 async fn serve_exec(
     state: AppState,
     sandbox: SandboxRef,
-    request_id: RequestId,
+    session: Session,
     query: AttachQuery,
     socket: WebSocket,
 ) {
-    let session = Session::new(state.clone(), request_id);
     let (mut client, mut said) = socket.split();
     let started = tokio::select! {
         started = started(&state, &sandbox, query.paced, &mut said) => started,
-        () = state.shutdown().cancelled() => Err(End::Shutdown),
+        () = session.ended() => Err(session.over()),
     };
     let end = match started {
         Ok(process) => session.attend(process, query, &mut client, &mut said).await,

@@ -23,6 +23,7 @@ use sandbox_core::{Error, ErrorKind};
 use sandbox_engine::process::{ProcessHandle, ProcessStatus};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::input::{self, Input};
 use super::pulse::Pulse;
@@ -52,6 +53,8 @@ pub(super) enum End {
     Left,
     /// The server, or the engine, shuts down.
     Shutdown,
+    /// The client's key is none any more.
+    Revoked,
     /// Something failed.
     Failed(ApiError),
 }
@@ -61,6 +64,7 @@ pub(super) enum End {
 pub(super) struct Session {
     state: AppState,
     request_id: RequestId,
+    ended: CancellationToken,
 }
 
 /// What `receive` tells `send`.
@@ -71,8 +75,26 @@ struct Inbox {
 }
 
 impl Session {
-    pub(super) fn new(state: AppState, request_id: RequestId) -> Self {
-        Self { state, request_id }
+    /// One that ends when `ended` is cancelled.
+    pub(super) fn new(state: AppState, request_id: RequestId, ended: CancellationToken) -> Self {
+        Self {
+            state,
+            request_id,
+            ended,
+        }
+    }
+
+    /// Waits until it is to end.
+    pub(super) async fn ended(&self) {
+        self.ended.cancelled().await;
+    }
+
+    /// Why it ends, once it is to end.
+    pub(super) fn over(&self) -> End {
+        match self.state.shutdown().is_cancelled() {
+            true => End::Shutdown,
+            false => End::Revoked,
+        }
     }
 
     /// Carries messages both ways until either end has had enough. The process goes on.
@@ -111,7 +133,6 @@ impl Session {
         mut inbox: Inbox,
         pulse: &Pulse,
     ) -> End {
-        let shutdown = self.state.shutdown();
         let mut reader = match query.paced {
             true => process.read_paced(query.from),
             false => process.read(query.from),
@@ -126,10 +147,10 @@ impl Session {
                 sent = client.send(message) => if sent.is_err() {
                     return End::Left;
                 },
-                () = shutdown.cancelled() => return End::Shutdown,
+                () = self.ended() => return self.over(),
             }
             message = tokio::select! {
-                () = shutdown.cancelled() => return End::Shutdown,
+                () = self.ended() => return self.over(),
                 item = reader.next() => match item {
                     Some(item) => wire::item(process, item),
                     None if process.status() == ProcessStatus::Running => {
@@ -162,6 +183,7 @@ impl Session {
             End::Finished => (close_code::NORMAL, "the output has ended", None),
             End::Left => (close_code::NORMAL, "", None),
             End::Shutdown => (close_code::AWAY, "the server is shutting down", None),
+            End::Revoked => (close_code::POLICY, "the API key is no longer valid", None),
             End::Failed(error) => {
                 let code = code_of(&error);
                 (

@@ -11,6 +11,7 @@ mod directories;
 mod path;
 mod read;
 mod schema;
+mod sealed;
 mod watch;
 mod write;
 

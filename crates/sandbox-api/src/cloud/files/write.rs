@@ -7,6 +7,7 @@ use sandbox_core::Sandbox;
 
 use super::path::FilePath;
 use super::schema::FileBytes;
+use super::sealed::unsealed;
 use crate::cloud::live::Live;
 use crate::error::ApiError;
 use crate::extract::{FileBody, Json, Query};
@@ -39,6 +40,10 @@ pub(super) async fn put_file(
 ) -> Result<Response, ApiError> {
     let path = path.below_root()?;
     let shows_info = query.info;
+    let body = match query.sealed {
+        true => unsealed(body),
+        false => body,
+    };
     let info = sandbox.handle()?.write(&path, body, query.into()).await?;
     let size = HeaderValue::from(info.size);
     let mut response = match shows_info {

@@ -34,16 +34,17 @@ enum End {
     Violated(&'static str),
     /// The connection broke.
     Broken,
-    /// The server shuts down.
-    Shutdown,
+    /// The server shuts down, or the client's key is none any more.
+    Over,
 }
 
-/// Carries bytes between `socket` and `connection` until one of them ends it, or `shutdown`.
+/// Carries bytes between `socket` and `connection` until one of them ends it, or `ended` is
+/// cancelled.
 /// A client that answers no ping of those that come every `ping_interval` is taken for gone.
 pub(super) async fn run(
     socket: WebSocket,
     connection: BoxConnection,
-    shutdown: CancellationToken,
+    ended: CancellationToken,
     ping_interval: Duration,
 ) {
     let (mut client, from_client) = socket.split();
@@ -52,7 +53,7 @@ pub(super) async fn run(
     let end = tokio::select! {
         end = up(from_client, to_sandbox, &shared) => end,
         end = down(from_sandbox, &mut client, &shared, ping_interval) => end,
-        () = shutdown.cancelled() => End::Shutdown,
+        () = ended.cancelled() => End::Over,
     };
     // One that does not read does not learn of it.
     let _ = timeout(GOODBYE, say_goodbye(&mut client, &end)).await;
@@ -186,7 +187,7 @@ async fn say_goodbye(
 ) -> Result<(), axum::Error> {
     let (code, error) = match end {
         End::Done | End::Left => (close_code::NORMAL, None),
-        End::Shutdown => (close_code::AWAY, None),
+        End::Over => (close_code::AWAY, None),
         End::Violated(what) => (close_code::POLICY, Some((ErrorKind::InvalidSpec, *what))),
         End::Broken => {
             let message = "the connection inside the sandbox broke";

@@ -7,9 +7,9 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::Method;
-use futures_util::StreamExt;
 use futures_util::future::join_all;
-use sandbox_engine::owners::{Quotas, Scope};
+use futures_util::{FutureExt, StreamExt};
+use sandbox_engine::owners::{NewKey, Quotas, Scope};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -192,4 +192,46 @@ async fn an_organisation_has_only_so_many_streams_and_takes_none_of_others() {
     lab.get("/test/fine").send().await.expect(200);
     drop(one);
     assert_eq!(open().await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_its_key_is_revoked_or_expires_and_those_of_others_go_on() {
+    let config = ApiConfig {
+        key_check_interval: Duration::from_millis(10),
+        ..ApiConfig::default()
+    };
+    let lab = Lab::with(config, Quotas::default()).await;
+    let open = async |key: &str| {
+        let ask = lab.ask_as(key, Method::GET, "/test/stream");
+        let mut chunks = ask.open().await.into_body().into_data_stream();
+        assert_eq!(chunks.next().await.unwrap().unwrap(), "first\n");
+        chunks
+    };
+    let (organisation, now) = (&lab.acme.organisation.id, lab.clock.now());
+    let new = |life| NewKey {
+        expires_at: life,
+        ..NewKey::default()
+    };
+    let stolen = lab.owners.create_key(organisation, new(None), now).await;
+    let (stolen, record) = stolen.unwrap();
+    let end = Some(now.plus(Duration::from_secs(60)));
+    let (brief, _) = lab
+        .owners
+        .create_key(organisation, new(end), now)
+        .await
+        .unwrap();
+
+    let mut mine = open(&lab.acme.read).await;
+    let (mut one, mut two) = (open(stolen.expose()).await, open(stolen.expose()).await);
+    let mut expiring = open(brief.expose()).await;
+    lab.owners
+        .revoke_key(organisation, &record.id, now)
+        .await
+        .unwrap();
+    assert!(one.next().await.is_none());
+    assert!(two.next().await.is_none());
+    assert!(expiring.next().now_or_never().is_none());
+    lab.clock.advance(Duration::from_secs(60));
+    assert!(expiring.next().await.is_none());
+    assert!(mine.next().now_or_never().is_none());
 }
