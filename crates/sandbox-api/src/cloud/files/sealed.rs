@@ -14,10 +14,11 @@ pub(super) fn unsealed(body: ByteStream) -> ByteStream {
         loop {
             match body.next().await {
                 Some(Ok(chunk)) if chunk.is_empty() => {}
-                Some(Ok(chunk)) => match held.replace(chunk) {
-                    Some(chunk) => return Some((Ok(chunk), Some((body, held)))),
-                    None => {}
-                },
+                Some(Ok(chunk)) => {
+                    if let Some(chunk) = held.replace(chunk) {
+                        return Some((Ok(chunk), Some((body, held))));
+                    }
+                }
                 Some(Err(error)) => return Some((Err(error), None)),
                 None => return opened(held).transpose().map(|last| (last, None)),
             }
