@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use sandbox::client::{Client, RemoteConfig, RemoteRuntime};
 use sandbox::docker::{DockerConfig, DockerRuntime};
-use sandbox::{Command, Runtime, Sandbox, SandboxExt, SandboxId, SandboxSpec, Source};
+use sandbox::{Command, Sandbox, SandboxExt, SandboxId, SandboxSpec, Source};
 
 #[tokio::main]
 async fn main() -> std::process::ExitCode {
