@@ -78,6 +78,20 @@ impl Engine {
         self.once(claim, request, None).await
     }
 
+    /// What a create of this sandbox is answered with that was asked for before, by whoever knows
+    /// that it is the same request: the sandbox; with `wait`, when it runs.
+    ///
+    /// # Errors
+    /// Why it could not be made; `Conflict` when it was made and has been destroyed or has failed
+    /// since.
+    pub async fn created_before(
+        &self,
+        record: Arc<SandboxRecord>,
+        wait: bool,
+    ) -> Result<Arc<SandboxRecord>> {
+        self.adopt(record, wait.then_some(Goal::Running)).await
+    }
+
     async fn once(
         &self,
         claim: &mut Guard,

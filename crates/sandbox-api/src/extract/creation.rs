@@ -77,7 +77,9 @@ async fn make_named(
 ) -> Result<Arc<SandboxRecord>> {
     if guard.is_resumed() {
         match engine.get(&id).await {
-            Ok(record) if record.owner == request.owner => return Ok(record),
+            Ok(record) if record.owner == request.owner => {
+                return engine.created_before(record, wait).await;
+            }
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             // Somebody else's id: refused below like any that is taken.
             Ok(_) | Err(_) => {}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::Method;
 use sandbox_api::ApiConfig;
-use sandbox_core::{SandboxId, Source};
+use sandbox_core::{ErrorKind, SandboxId, Source};
 use sandbox_engine::owners::Quotas;
 use sandbox_testkit::{Call, FAKE_IMAGE, Fault, When};
 use serde_json::{Value, json};
@@ -349,4 +349,17 @@ async fn the_same_key_makes_one_sandbox() {
     assert_eq!(world.daemon.sandboxes().len(), 1);
     let other = ask(&json!({"image": FAKE_IMAGE, "mode": "persistent"})).await;
     assert_eq!(other.expect(409).field(), "idempotency_key");
+}
+
+#[tokio::test]
+async fn a_named_create_that_failed_is_no_success_under_the_same_key() {
+    let world = World::new().await;
+    let fault = Fault::fail(Call::Create, When::Before, ErrorKind::Unavailable);
+    world.daemon.faults().inject(fault);
+    for _ in 0..3 {
+        let ask = world.post("/v1/sandboxes").header("idempotency-key", "k");
+        let ask = ask.json(&json!({"image": FAKE_IMAGE, "id": "away"}));
+        ask.send().await.expect(503);
+    }
+    assert!(world.daemon.sandboxes().is_empty());
 }
