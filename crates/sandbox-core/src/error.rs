@@ -153,6 +153,27 @@ impl Error {
         line
     }
 
+    /// What this error and its causes say to a person, each once, without operations and fields.
+    pub fn explanation(&self) -> String {
+        let mut parts = vec![self.message().to_owned()];
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            let text = match error.downcast_ref::<Self>() {
+                Some(ours) => ours.message().to_owned(),
+                None => error.to_string(),
+            };
+            let repeats = text.is_empty() || parts.iter().any(|part| part.contains(&text));
+            match parts.last_mut() {
+                Some(_) if repeats => {}
+                // Some errors say their cause themselves.
+                Some(last) if text.contains(last.as_str()) => *last = text,
+                Some(_) | None => parts.push(text),
+            }
+            cause = error.source();
+        }
+        parts.join(": ")
+    }
+
     /// Whether the same call, unchanged, may succeed later:
     /// true for [`ErrorKind::Unavailable`] alone.
     pub fn is_retryable(&self) -> bool {
@@ -219,5 +240,20 @@ mod tests {
         assert_eq!(error.report(), format!("{error}: cause"));
         assert_eq!(error.field(), Some("resources.memory"));
         assert!(!error.is_retryable());
+    }
+
+    #[test]
+    fn an_explanation_says_every_cause_once_and_no_operation() {
+        let daemon = Error::new(ErrorKind::Internal, "docker.pull", "no such host")
+            .with_source(std::io::Error::other("status 500: no such host"));
+        let error = Error::new(ErrorKind::Unavailable, "docker.pull", "not delivered")
+            .with_field("image")
+            .with_source(daemon);
+        assert_eq!(
+            error.explanation(),
+            "not delivered: status 500: no such host"
+        );
+        let plain = Error::invalid("a.b", "c", "is wrong");
+        assert_eq!(plain.explanation(), "is wrong");
     }
 }

@@ -6,7 +6,7 @@ use bollard::{API_DEFAULT_VERSION, Docker};
 use sandbox_core::{Error, ErrorKind, Result};
 
 use crate::config::DockerConfig;
-use crate::error::translate;
+use crate::error::{is_away, translate};
 
 /// The oldest Engine API this crate speaks: Docker 20.10.
 const OLDEST_API: (usize, usize) = (1, 41);
@@ -93,12 +93,10 @@ fn open(host: &str, timeout: Duration) -> Result<Docker> {
 
 /// No daemon: one line that says what to do.
 fn absent(host: &str, error: bollard::errors::Error) -> Error {
-    let denied = is_denied(&error);
-    let error = translate("docker.connect", error);
-    if !error.is_retryable() {
-        return error;
+    if !is_away(&error) {
+        return translate("docker.connect", error);
     }
-    let message = if denied {
+    let message = if is_denied(&error) {
         format!("may not use the Docker daemon at {host}: add this user to the docker group")
     } else {
         format!("no Docker daemon answers at {host}: start one, or set DOCKER_HOST to where it is")

@@ -24,7 +24,12 @@ pub(crate) fn translate(operation: &'static str, error: Engine) -> Error {
             "the Docker daemon gave an answer that makes no sense".to_owned(),
         ),
     };
-    Error::new(kind, operation, message.trim().to_owned()).with_source(error)
+    let translated = Error::new(kind, operation, message.trim().to_owned());
+    match error {
+        // The message is all that these say.
+        Engine::DockerResponseServerError { .. } | Engine::DockerStreamError { .. } => translated,
+        _ => translated.with_source(error),
+    }
 }
 
 /// A function that translates errors of `operation`, for `map_err`.
@@ -52,6 +57,11 @@ fn kind_of_status(status: u16) -> ErrorKind {
         502..=504 => ErrorKind::Unavailable,
         _ => ErrorKind::Internal,
     }
+}
+
+/// Whether there is no answer from the daemon at all.
+pub(crate) fn is_away(error: &Engine) -> bool {
+    matches!(error, Engine::RequestTimeoutError) || is_connection(error)
 }
 
 fn is_connection(error: &Engine) -> bool {

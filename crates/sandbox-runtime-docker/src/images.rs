@@ -293,7 +293,10 @@ mod tests {
             "Get \"https://registry-1.docker.io/v2/\": dial tcp: i/o timeout",
         );
         assert_eq!(away.kind(), ErrorKind::Unavailable);
+        let line = away.explanation();
         assert!(away.message().contains("docker.io"), "{away}");
+        assert_eq!(line.matches("i/o timeout").count(), 1, "{line}");
+        assert_eq!(away.report().matches("i/o timeout").count(), 1);
         let login = failed(500, "Head \"https://x/v2/a\": no basic auth credentials");
         assert_eq!(login.kind(), ErrorKind::PermissionDenied);
     }

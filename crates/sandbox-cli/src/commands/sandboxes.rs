@@ -159,11 +159,11 @@ impl Tally {
 
 /// `error`, which says which of several it is about.
 fn about(id: &str, error: Error) -> Error {
-    let named = Error::new(
-        error.kind(),
-        "cli.each",
-        format!("{id}: {}", error.message()),
-    );
+    let message = match error.message() {
+        message if message.split_whitespace().any(|word| word == id) => message.to_owned(),
+        message => format!("{id}: {message}"),
+    };
+    let named = Error::new(error.kind(), "cli.each", message);
     match error.field() {
         // The id itself is at fault, and said already.
         None | Some("sandbox_id") => named,

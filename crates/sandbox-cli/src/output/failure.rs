@@ -1,7 +1,5 @@
 //! How a command ended that did not do what it was asked.
 
-use std::error::Error as StdError;
-
 use sandbox_core::Error;
 use serde::Serialize;
 
@@ -56,7 +54,7 @@ struct ErrorBody<'a> {
 
 impl<'a> ErrorDocument<'a> {
     pub(crate) fn new(error: &'a Error) -> Self {
-        Self::of(error.kind().as_str(), said(error), error.field())
+        Self::of(error.kind().as_str(), error.explanation(), error.field())
     }
 
     pub(crate) fn of(code: &'a str, message: String, field: Option<&'a str>) -> Self {
@@ -73,32 +71,13 @@ impl<'a> ErrorDocument<'a> {
 /// An error as one line for people: the field, what is wrong, and what that came from.
 pub(crate) fn line_of(error: &Error) -> String {
     let line = match error.field() {
-        Some(field) => format!("{field}: {}", said(error)),
-        None => said(error),
+        // The message names the sandbox, and on the command line it is no field.
+        Some("sandbox_id") => error.explanation(),
+        Some(field) => format!("{field}: {}", error.explanation()),
+        None => error.explanation(),
     };
     let one_line: Vec<&str> = line.split_whitespace().collect();
     Plain(&one_line.join(" ")).to_string()
-}
-
-/// What `error` and its causes say, each once.
-fn said(error: &Error) -> String {
-    let mut parts = vec![error.message().to_owned()];
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        let text = match source.downcast_ref::<Error>() {
-            Some(inner) => inner.message().to_owned(),
-            None => source.to_string(),
-        };
-        let repeats = text.is_empty() || parts.iter().any(|part| part.contains(&text));
-        match parts.last_mut() {
-            Some(_) if repeats => {}
-            // Some errors say their cause themselves.
-            Some(last) if text.contains(last.as_str()) => *last = text,
-            Some(_) | None => parts.push(text),
-        }
-        cause = source.source();
-    }
-    parts.join(": ")
 }
 
 #[cfg(test)]
@@ -123,6 +102,13 @@ mod tests {
             line_of(&outer),
             "runtimes: no daemon answers: connection refused by peer"
         );
+    }
+
+    #[test]
+    fn a_sandbox_is_named_by_the_message_alone() {
+        let error = Error::new(ErrorKind::NotFound, "x", "there is no sandbox sbx_1")
+            .with_field("sandbox_id");
+        assert_eq!(line_of(&error), "there is no sandbox sbx_1");
     }
 
     #[test]

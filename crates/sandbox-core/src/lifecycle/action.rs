@@ -135,7 +135,11 @@ impl ActionError {
 
 impl From<&Error> for ActionError {
     fn from(error: &Error) -> Self {
-        Self::new(error.kind(), error.to_string())
+        let message = match error.field() {
+            Some(field) => format!("{field}: {}", error.message()),
+            None => error.message().to_owned(),
+        };
+        Self::new(error.kind(), message)
     }
 }
 

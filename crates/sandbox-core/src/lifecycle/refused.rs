@@ -55,7 +55,7 @@ pub enum RefusedReason {
 impl RefusedReason {
     const fn text(self) -> &'static str {
         match self {
-            Self::Paused => "it must be resumed first",
+            Self::Paused => "`wake` (resume) it first",
             Self::NotEphemeral => "only an ephemeral sandbox has a time to live",
             Self::Failed => "it failed and can only be destroyed",
             Self::Destroying => "it is on its way out",
@@ -66,12 +66,9 @@ impl RefusedReason {
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            state,
-            input,
-            reason,
-        } = self;
-        write!(f, "{input}: the sandbox is {state}: {}", reason.text())
+        // Not the request: whoever asked knows it, and by another name.
+        let Self { state, reason, .. } = self;
+        write!(f, "the sandbox is {state}: {}", reason.text())
     }
 }
 

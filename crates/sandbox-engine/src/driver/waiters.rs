@@ -85,13 +85,7 @@ impl Driver {
 
 /// The same error again, for one more caller.
 pub(super) fn replica(error: &Error) -> Error {
-    let mut message = error.message().to_owned();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        message = format!("{message}: {cause}");
-        source = cause.source();
-    }
-    let copy = Error::new(error.kind(), error.operation(), message);
+    let copy = Error::new(error.kind(), error.operation(), error.explanation());
     match error.field() {
         Some(field) => copy.with_field(field),
         None => copy,
