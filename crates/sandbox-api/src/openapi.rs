@@ -142,11 +142,11 @@ macro_rules! failures {
 
 failures! {
     BadRequest = "400" "invalid_spec" "A value is malformed, out of range, unknown or contradicts another one; `field` names it" "must be at most 24h";
-    Unauthorized = "401" "unauthorized" "No API key, or one that is unknown or revoked" "an API key is needed; pass one as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'";
+    Unauthorized = "401" "unauthorized" "No API key, or one that is unknown or revoked" "an API key is needed; pass one as 'Authorization: Bearer KEY' or 'X-API-Key: KEY' (the `sandbox` program: SANDBOX_API_KEY)";
     Forbidden = "403" "permission_denied" "The key's scope is too small, or the sandbox belongs to another organisation" "this API key does not have the scope \"write\"";
     NotFound = "404" "not_found" "It does not exist" "there is no such sandbox";
     Conflict = "409" "conflict" "It does not fit the current state, or the idempotency key was used with another request" "the sandbox is suspended";
-    PayloadTooLarge = "413" "payload_too_large" "The body is too large" "has more than 1048576 bytes, the most that may be sent at once";
+    PayloadTooLarge = "413" "payload_too_large" "The body is too large" "has more than 1048576 bytes, the most that may be sent at once (the server's setting api.max_json_bytes)";
     UnsupportedMediaType = "415" "unsupported_media_type" "The body is not JSON" "the body must be JSON, with 'Content-Type: application/json'";
     TooManyRequests = "429" "rate_limited" "Too many requests, or a quota is used up; `Retry-After` says when to try again, where that is known" "more than 600 requests a minute";
     Internal = "500" "internal" "A defect of the server" "something went wrong in the server; the request's id is req_1";

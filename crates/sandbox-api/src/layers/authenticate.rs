@@ -12,7 +12,8 @@ use crate::error::{ApiError, Reason};
 use crate::extract::Caller;
 use crate::state::AppState;
 
-const HOW: &str = "pass one as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'";
+const HOW: &str = "pass one as 'Authorization: Bearer KEY' or 'X-API-Key: KEY' \
+                   (the `sandbox` program: SANDBOX_API_KEY)";
 
 /// Finds out who presents the request's key, or takes the [`Principal`] that a layer of the
 /// embedder's has put into the request's extensions: no client can put one there.

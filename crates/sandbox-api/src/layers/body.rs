@@ -32,7 +32,7 @@ pub(super) fn check_length(
     let limit = limit(class, config);
     let length = content_length(headers);
     match class != BodyClass::None && length.is_some_and(|length| length > limit) {
-        true => Err(answered(too_large(limit), class)),
+        true => Err(answered(too_large(class, config), class)),
         false => Ok(()),
     }
 }
@@ -53,7 +53,7 @@ pub(super) fn bounded(class: BodyClass, body: Body, config: &ApiConfig) -> Body 
 /// too large, `Timeout` when nothing came for too long, otherwise `InvalidSpec`.
 pub(crate) fn failure(error: axum::Error, class: BodyClass, config: &ApiConfig) -> Error {
     if is_caused_by::<LengthLimitError>(&error) {
-        return too_large(limit(class, config));
+        return too_large(class, config);
     }
     let failure = if is_caused_by::<TimeoutError>(&error) {
         let seconds = config.body_idle_timeout.as_secs();
@@ -65,8 +65,15 @@ pub(crate) fn failure(error: axum::Error, class: BodyClass, config: &ApiConfig) 
     failure.with_field("body").with_source(error)
 }
 
-fn too_large(limit: u64) -> Error {
-    let message = format!("has more than {limit} bytes, the most that may be sent at once");
+fn too_large(class: BodyClass, config: &ApiConfig) -> Error {
+    let limit = limit(class, config);
+    let setting = match class {
+        BodyClass::None => "",
+        BodyClass::Json => " (the server's setting api.max_json_bytes)",
+        BodyClass::File => " (the server's setting api.max_file_bytes)",
+    };
+    let message =
+        format!("has more than {limit} bytes, the most that may be sent at once{setting}");
     Error::new(ErrorKind::LimitExceeded, "api.body", message).with_field("body")
 }
 

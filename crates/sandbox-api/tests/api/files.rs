@@ -188,6 +188,8 @@ async fn an_upload_over_the_limit_is_refused_and_leaves_what_was_there() {
         ] {
             let refused = ask.send().await.expect(400);
             assert_eq!(refused.field(), "body");
+            let said = refused.json()["error"]["message"].to_string();
+            assert!(said.contains("api.max_file_bytes"), "{said}");
             let message = refused.json()["error"]["message"].to_string();
             assert!(message.contains("1000"), "{message}");
         }
