@@ -107,7 +107,12 @@ fn mistakes_name_the_field_and_what_was_meant() {
             "quotas.requests_per_minute",
             "at least 1",
         ),
-        ("[templates.x]\nimge = \"a\"", "templates.x", "imge"),
+        (
+            "[templates.x]\nimge = \"a\"",
+            "templates.x.imge",
+            "did you mean image?",
+        ),
+        ("[sizes.x]\ncpu = 1", "sizes.x.cpu", "did you mean cpus?"),
         (
             "[templates.x]\nimage = \"a\"\nmemory = \"1k\"",
             "templates.x.memory",

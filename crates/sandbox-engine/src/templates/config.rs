@@ -88,8 +88,19 @@ pub(super) fn parse(text: &str) -> Result<Text> {
     serde_path_to_error::deserialize(document).map_err(|e| {
         let path = e.path().to_string();
         let inner = e.into_inner();
-        Error::invalid(OPERATION, path, one_line(inner.message())).with_source(inner)
+        let message = one_line(inner.message());
+        let message = unknown_field(&message).unwrap_or(message);
+        Error::invalid(OPERATION, path, message).with_source(inner)
     })
+}
+
+/// What serde says about an unknown field, with the known one that was meant.
+fn unknown_field(message: &str) -> Option<String> {
+    let rest = message.strip_prefix("unknown field `")?;
+    let (field, rest) = rest.split_once('`')?;
+    let known = rest.split('`').skip(1).step_by(2).map(str::to_owned);
+    let known: Vec<String> = known.collect();
+    Some(not_known("a setting", field, known.iter()))
 }
 
 fn one_line(text: &str) -> String {
