@@ -92,7 +92,7 @@ impl Registry {
 }
 
 pub(crate) fn taken(id: &SandboxId) -> Error {
-    let message = format!("there is, or was, a sandbox {id}");
+    let message = format!("there is, or was, a sandbox {id}: choose another id, or none");
     Error::new(ErrorKind::Conflict, "engine.create", message).with_field("id")
 }
 

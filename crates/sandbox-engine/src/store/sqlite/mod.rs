@@ -155,7 +155,10 @@ fn lock(path: &Path) -> Result<File> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
-            let message = format!("another engine has {} open", path.display());
+            let message = format!(
+                "another server has {} open: stop it, or choose another directory",
+                path.display()
+            );
             Err(Error::new(ErrorKind::Conflict, "store.open", message).with_field("data_dir"))
         }
         Err(TryLockError::Error(e)) => Err(unreadable(path, e)),
