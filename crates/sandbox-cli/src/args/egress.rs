@@ -103,11 +103,13 @@ pub(crate) enum EgressCommand {
     /// Show the rules of a sandbox.
     Show {
         /// The sandbox.
+        #[arg(value_parser = super::pairs::named::<SandboxId>)]
         id: SandboxId,
     },
     /// Replace the rules of a sandbox, for what is connected already too.
     Set {
         /// The sandbox.
+        #[arg(value_parser = super::pairs::named::<SandboxId>)]
         id: SandboxId,
         #[command(flatten)]
         egress: EgressArgs,
@@ -115,6 +117,7 @@ pub(crate) enum EgressCommand {
     /// Say whether a sandbox may reach a destination, and which rule decides.
     Explain {
         /// The sandbox.
+        #[arg(value_parser = super::pairs::named::<SandboxId>)]
         id: SandboxId,
         /// An address with a port (`203.0.113.7:443`, `[2001:db8::1]:443`), or a name to look up.
         destination: String,

@@ -13,8 +13,10 @@ or output. A directory is copied with all that is in it. Into a directory that i
 that ends with `/`, things are copied under their own name.")]
 pub(crate) struct CpArgs {
     /// What to copy.
+    #[arg(value_parser = super::pairs::named::<Place>)]
     pub(crate) from: Place,
     /// Where to.
+    #[arg(value_parser = super::pairs::named::<Place>)]
     pub(crate) to: Place,
     /// Copy what links to files lead to. Without this, links are left out and named.
     #[arg(short = 'L', long)]
@@ -45,6 +47,7 @@ pub(crate) struct FilterArgs {
 #[derive(Debug, Args)]
 pub(crate) struct LogsArgs {
     /// The sandbox.
+    #[arg(value_parser = super::pairs::named::<SandboxId>)]
     pub(crate) id: SandboxId,
     /// The process: its id (`proc_…`), its number in the sandbox, or `tag:NAME`. Without one, the
     /// newest.

@@ -56,12 +56,13 @@ pub(crate) enum SnapshotsCommand {
     /// Keep the file system of a sandbox as it is now.
     Create {
         /// The sandbox.
+        #[arg(value_parser = super::pairs::named::<SandboxId>)]
         id: SandboxId,
     },
     /// Remove snapshots.
     Rm {
         /// The snapshots. One that fails does not hold up the others.
-        #[arg(required = true, value_name = "ID")]
+        #[arg(required = true, value_name = "ID", value_parser = super::pairs::named::<SnapshotId>)]
         ids: Vec<SnapshotId>,
     },
 }
@@ -77,7 +78,7 @@ pub(crate) struct EventsArgs {
     #[arg(long, value_name = "SEQ")]
     pub(crate) from: Option<u64>,
     /// Only those of this sandbox.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = super::pairs::named::<SandboxId>)]
     pub(crate) sandbox: Option<SandboxId>,
 }
 

@@ -1,4 +1,8 @@
-//! `NAME=VALUE` on the command line.
+//! Values on the command line: `NAME=VALUE`, sizes, durations, names.
+
+use std::str::FromStr;
+
+use sandbox_core::Error;
 
 /// A name and its value.
 pub(crate) type Pair = (String, String);
@@ -22,6 +26,11 @@ pub(super) fn pair(text: &str) -> Result<Pair, String> {
         None | Some(("", _)) => Err("must be NAME=VALUE".to_owned()),
         Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
     }
+}
+
+/// A value that says itself what is wrong with it, without where in the program that was found.
+pub(super) fn named<T: FromStr<Err = Error>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|e: Error| e.message().to_owned())
 }
 
 /// A duration such as `30s`.

@@ -14,10 +14,10 @@ pub(crate) struct WithArgs {
     #[arg(short, long = "env", value_name = "NAME[=VALUE]", value_parser = pairs::env_pair)]
     env: Vec<(String, String)>,
     /// The directory to run in.
-    #[arg(short = 'w', long, value_name = "PATH")]
+    #[arg(short = 'w', long, value_name = "PATH", value_parser = pairs::named::<SandboxPath>)]
     workdir: Option<SandboxPath>,
     /// The user to run as.
-    #[arg(short, long)]
+    #[arg(short, long, value_parser = pairs::named::<User>)]
     user: Option<User>,
 }
 
@@ -35,6 +35,7 @@ impl WithArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ExecArgs {
     /// The sandbox.
+    #[arg(value_parser = pairs::named::<SandboxId>)]
     pub(crate) id: SandboxId,
     #[command(flatten)]
     pub(crate) with: WithArgs,
@@ -59,10 +60,11 @@ pub(crate) struct ExecArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ShellArgs {
     /// The sandbox.
+    #[arg(value_parser = pairs::named::<SandboxId>)]
     pub(crate) id: SandboxId,
     #[command(flatten)]
     pub(crate) with: WithArgs,
     /// The shell. Without one, /bin/bash where the sandbox has it, else /bin/sh.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = pairs::named::<SandboxPath>)]
     pub(crate) shell: Option<SandboxPath>,
 }

@@ -13,13 +13,13 @@ use super::pairs::{self, Pair};
 #[group(multiple = false)]
 pub(crate) struct SourceArgs {
     /// The template. Default: base.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = pairs::named::<TemplateName>)]
     pub(crate) template: Option<TemplateName>,
     /// An image, in place of a template; it may connect to nothing unless egress is said.
     #[arg(long)]
     pub(crate) image: Option<String>,
     /// A snapshot, in place of a template.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = pairs::named::<SnapshotId>)]
     pub(crate) snapshot: Option<SnapshotId>,
 }
 
@@ -47,16 +47,16 @@ pub(crate) struct MakeArgs {
     #[arg(long, value_name = "NUMBER")]
     pub(crate) pids: Option<u32>,
     /// The directory commands run in.
-    #[arg(short = 'w', long, value_name = "PATH")]
+    #[arg(short = 'w', long, value_name = "PATH", value_parser = pairs::named::<SandboxPath>)]
     pub(crate) workdir: Option<SandboxPath>,
     /// The user commands run as.
-    #[arg(short, long)]
+    #[arg(short, long, value_parser = pairs::named::<User>)]
     pub(crate) user: Option<User>,
     /// The host name inside.
     #[arg(long, value_name = "NAME")]
     pub(crate) hostname: Option<String>,
     /// The runtime: docker.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = pairs::named::<RuntimeName>)]
     pub(crate) runtime: Option<RuntimeName>,
     /// The low-level runtime, such as runsc.
     #[arg(long, value_name = "NAME")]
@@ -88,7 +88,7 @@ pub(crate) struct CreateArgs {
     #[command(flatten)]
     pub(crate) make: MakeArgs,
     /// Its id, in place of one that cannot be guessed.
-    #[arg(long)]
+    #[arg(long, value_parser = pairs::named::<SandboxId>)]
     pub(crate) id: Option<SandboxId>,
     /// Set an entry of its metadata; can be repeated.
     #[arg(long = "metadata", value_name = "NAME=VALUE", value_parser = pairs::pair)]
@@ -114,6 +114,7 @@ pub(crate) struct CreateArgs {
 #[derive(Debug, Args)]
 pub(crate) struct IdArgs {
     /// The sandbox.
+    #[arg(value_parser = pairs::named::<SandboxId>)]
     pub(crate) id: SandboxId,
 }
 
@@ -121,7 +122,7 @@ pub(crate) struct IdArgs {
 #[derive(Debug, Args)]
 pub(crate) struct IdsArgs {
     /// The sandboxes. One that fails does not hold up the others.
-    #[arg(required = true, value_name = "ID")]
+    #[arg(required = true, value_name = "ID", value_parser = pairs::named::<SandboxId>)]
     pub(crate) ids: Vec<SandboxId>,
 }
 
@@ -129,6 +130,7 @@ pub(crate) struct IdsArgs {
 #[derive(Debug, Args)]
 pub(crate) struct PsArgs {
     /// The sandbox whose processes to list. Without it, sandboxes are listed.
+    #[arg(value_parser = pairs::named::<SandboxId>)]
     pub(crate) id: Option<SandboxId>,
     #[command(flatten)]
     pub(crate) filter: super::files::FilterArgs,
@@ -138,8 +140,9 @@ pub(crate) struct PsArgs {
 #[derive(Debug, Args)]
 pub(crate) struct KeepaliveArgs {
     /// The sandbox.
+    #[arg(value_parser = pairs::named::<SandboxId>)]
     pub(crate) id: SandboxId,
-    /// How long it lives at least, from now: such as 10m.
+    /// How long it lives at least, from now, such as 10m. More than 24h counts as 24h.
     #[arg(value_parser = pairs::duration)]
     pub(crate) timeout: Duration,
 }
