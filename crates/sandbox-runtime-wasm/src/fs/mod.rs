@@ -18,6 +18,9 @@ mod tree;
 mod walk;
 mod watch;
 
+#[cfg(test)]
+mod sharing_tests;
+
 use std::collections::HashMap;
 
 pub use content::{BLOCK_BYTES, CHUNK_BYTES};

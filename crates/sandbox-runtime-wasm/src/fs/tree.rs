@@ -100,6 +100,12 @@ impl Tree {
         Ok(tree)
     }
 
+    /// Whether the two hold the very same map.
+    #[cfg(test)]
+    pub(super) fn shares_inodes_with(&self, other: &Self) -> bool {
+        self.inodes.ptr_eq(&other.inodes)
+    }
+
     pub(super) fn usage(&self) -> Usage {
         Usage {
             bytes: self.bytes,
