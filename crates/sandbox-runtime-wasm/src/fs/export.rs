@@ -1,15 +1,16 @@
 //! A tree as a tar archive.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Read, Write};
+use std::sync::Arc;
 
-use sandbox_core::{Error, ErrorKind, SandboxPath};
-use tar::{EntryType, Header};
+use sandbox_core::{Error, ErrorKind, MAX_PATH_BYTES, SandboxPath};
+use tar::{Builder, EntryType, Header};
 
 use super::FileSystem;
 use super::content::Content;
-use super::errno::Errno;
-use super::inode::{Ino, Inode, Node};
+use super::errno::{Errno, Result};
+use super::inode::{Ino, Inode, Node, Place};
 use super::tree::{Snapshot, Tree};
 
 const OPERATION: &str = "fs.export";
@@ -17,22 +18,27 @@ const OPERATION: &str = "fs.export";
 impl Snapshot {
     /// Writes the directory `path` and everything below it as a tar archive, names relative to it.
     /// The same tree makes the same bytes. Links are written as links, further names of a file as
-    /// hard links, holes as zeros.
+    /// hard links, holes as zeros, times in whole seconds.
     ///
     /// # Errors
-    /// `NotFound` or `Conflict` with field `path` when it is not a directory; `LimitExceeded` with
-    /// field `limit`, before anything is written, when the files hold more than `limit` bytes,
-    /// holes included; `Unavailable` with field `archive` when `out` fails.
+    /// `NotFound` or `Conflict` with field `path` when it is not a directory, `InvalidSpec` when
+    /// something lies deeper below it than a path reaches; `LimitExceeded` with field `limit` when
+    /// the files hold more than `limit` bytes, holes included. Nothing is written then.
+    /// `Unavailable` with field `archive` when `out` fails.
     pub fn export(&self, path: &SandboxPath, out: impl Write, limit: u64) -> Result<(), Error> {
         let tree = self.tree();
         let wrong = |errno: Errno| errno.into_error(OPERATION, "path");
         let root = FileSystem::from_snapshot(self, tree.limits)
             .and_then(|fs| fs.lookup(path.into(), true))
             .map_err(wrong)?;
-        tree.directory(root).map_err(wrong)?;
-        let entries = list(tree, root).map_err(wrong)?;
-        check_size(tree, &entries, limit)?;
-        write(tree, &entries, out).map_err(|e| {
+        let total = size(tree, root).map_err(wrong)?;
+        if total > limit {
+            let message = format!("the files hold {total} bytes; the limit is {limit}");
+            return Err(
+                Error::new(ErrorKind::LimitExceeded, OPERATION, message).with_field("limit")
+            );
+        }
+        write(tree, root, out).map_err(|e| {
             Error::new(ErrorKind::Unavailable, OPERATION, "cannot be written")
                 .with_field("archive")
                 .with_source(e)
@@ -40,91 +46,121 @@ impl Snapshot {
     }
 }
 
-struct Entry {
-    path: String,
-    ino: Ino,
-    /// The path it was written under before, for a further name of a file.
-    first: Option<String>,
-}
-
-/// Everything below `root`, a directory before what is in it. It keeps a list and not a stack of
-/// calls: trees can be deep.
-fn list(tree: &Tree, root: Ino) -> Result<Vec<Entry>, Errno> {
-    let mut entries = Vec::new();
-    let mut seen: HashMap<Ino, String> = HashMap::new();
-    let mut ahead = vec![(".".to_owned(), root)];
-    while let Some((path, ino)) = ahead.pop() {
+/// The bytes of all files below `root`, each counted once whatever names it has.
+fn size(tree: &Tree, root: Ino) -> Result<u64> {
+    let mut total = 0_u64;
+    let mut seen = HashSet::new();
+    let mut walk = Walk::new(tree, root)?;
+    while let Some((_, ino)) = walk.step()? {
         let inode = tree.get(ino)?;
-        if let Node::Directory(directory) = &inode.node {
-            let children: Vec<_> = directory.iter().collect();
-            for (name, child) in children.into_iter().rev() {
-                let below = if ino == root {
-                    name.to_string()
-                } else {
-                    format!("{path}/{name}")
-                };
-                // Deeper than any path reaches, only a program that climbed down step by step
-                // can have made it.
-                if below.len() > sandbox_core::MAX_PATH_BYTES {
-                    return Err(Errno::NameTooLong);
-                }
-                ahead.push((below, child));
-            }
+        if let Node::File(content) = &inode.node
+            && (inode.places.size() == 1 || seen.insert(ino))
+        {
+            total = total.saturating_add(content.size());
         }
-        let first = seen.get(&ino).cloned();
-        if first.is_none() && inode.places.size() > 1 {
-            seen.insert(ino, path.clone());
-        }
-        entries.push(Entry { path, ino, first });
     }
-    Ok(entries)
+    Ok(total)
 }
 
-fn check_size(tree: &Tree, entries: &[Entry], limit: u64) -> Result<(), Error> {
-    let total = entries
-        .iter()
-        .filter(|entry| entry.first.is_none())
-        .filter_map(|entry| match &tree.get(entry.ino).ok()?.node {
-            Node::File(content) => Some(content.size()),
-            Node::Directory(_) | Node::Symlink(_) => None,
+/// A way through a tree by name, a directory before what is in it. It remembers the way down and
+/// nothing else, so that what it takes is bounded whatever is in the tree.
+struct Walk<'t> {
+    tree: &'t Tree,
+    path: String,
+    /// For each directory on the way down: itself, the length of its path, what is left in it.
+    stack: Vec<(Ino, usize, Children<'t>)>,
+}
+
+type Children<'t> = Box<dyn Iterator<Item = (&'t Arc<str>, Ino)> + 't>;
+
+impl<'t> Walk<'t> {
+    fn new(tree: &'t Tree, root: Ino) -> Result<Self> {
+        Ok(Self {
+            tree,
+            path: String::new(),
+            stack: vec![(root, 0, Box::new(tree.directory(root)?.iter()))],
         })
-        .fold(0, u64::saturating_add);
-    if total <= limit {
-        return Ok(());
     }
-    let message = format!("the files hold {total} bytes; the limit is {limit}");
-    Err(Error::new(ErrorKind::LimitExceeded, OPERATION, message).with_field("limit"))
+
+    /// The next place and the inode there; its path is in `path`.
+    fn step(&mut self) -> Result<Option<(Place, Ino)>> {
+        while let Some((dir, length, children)) = self.stack.last_mut() {
+            let Some((name, ino)) = children.next() else {
+                self.stack.pop();
+                continue;
+            };
+            self.path.truncate(*length);
+            if *length > 0 {
+                self.path.push('/');
+            }
+            self.path.push_str(name);
+            if self.path.len() > MAX_PATH_BYTES {
+                return Err(Errno::NameTooLong);
+            }
+            let place = (*dir, name.clone());
+            if let Node::Directory(directory) = &self.tree.get(ino)?.node {
+                let children = Box::new(directory.iter());
+                self.stack.push((ino, self.path.len(), children));
+            }
+            return Ok(Some((place, ino)));
+        }
+        Ok(None)
+    }
 }
 
-fn write(tree: &Tree, entries: &[Entry], out: impl Write) -> io::Result<()> {
-    let mut builder = tar::Builder::new(out);
-    for Entry { path, ino, first } in entries {
-        let inode = tree.get(*ino).map_err(io::Error::other)?;
-        let mut header = header(inode);
-        if let Some(first) = first {
+/// The path of a place below `root`.
+fn path_of(tree: &Tree, root: Ino, (mut dir, name): Place) -> Result<String> {
+    let mut names = vec![name];
+    while dir != root {
+        let (parent, name) = tree.get(dir)?.places.first().ok_or(Errno::NotFound)?;
+        names.push(name.clone());
+        dir = *parent;
+    }
+    names.reverse();
+    Ok(names.join("/"))
+}
+
+fn write(tree: &Tree, root: Ino, out: impl Write) -> io::Result<()> {
+    let mut builder = Builder::new(out);
+    append(&mut builder, ".", tree.get(root).map_err(io::Error::other)?)?;
+    // Where a file with more names was written under the first of them.
+    let mut first: HashMap<Ino, Place> = HashMap::new();
+    let mut walk = Walk::new(tree, root).map_err(io::Error::other)?;
+    while let Some((place, ino)) = walk.step().map_err(io::Error::other)? {
+        let inode = tree.get(ino).map_err(io::Error::other)?;
+        if let Some(place) = first.get(&ino) {
+            let target = path_of(tree, root, place.clone()).map_err(io::Error::other)?;
+            let mut header = header(inode);
             header.set_entry_type(EntryType::Link);
             header.set_size(0);
-            builder.append_link(&mut header, path, first)?;
+            builder.append_link(&mut header, &walk.path, target)?;
             continue;
         }
-        match &inode.node {
-            Node::File(content) => {
-                let content = ContentReader { content, offset: 0 };
-                builder.append_data(&mut header, path, content)?;
-            }
-            Node::Directory(_) => builder.append_data(&mut header, path, io::empty())?,
-            // Not `append_link`, which would tidy the text: it is the guest's own.
-            Node::Symlink(text) => {
-                if header.set_link_name_literal(&**text).is_err() {
-                    builder.append_pax_extensions([("linkpath", text.as_bytes())])?;
-                }
-                builder.append_data(&mut header, path, io::empty())?;
-            }
+        if inode.places.size() > 1 {
+            first.insert(ino, place);
         }
+        append(&mut builder, &walk.path, inode)?;
     }
     builder.into_inner()?.flush()
 }
 
+fn append(builder: &mut Builder<impl Write>, path: &str, inode: &Inode) -> io::Result<()> {
+    let mut header = header(inode);
+    match &inode.node {
+        Node::File(content) => {
+            let content = ContentReader { content, offset: 0 };
+            builder.append_data(&mut header, path, content)
+        }
+        Node::Directory(_) => builder.append_data(&mut header, path, io::empty()),
+        // Not `append_link`, which would tidy the text: it is the guest's own.
+        Node::Symlink(text) => {
+            if header.set_link_name_literal(&**text).is_err() {
+                builder.append_pax_extensions([("linkpath", text.as_bytes())])?;
+            }
+            builder.append_data(&mut header, path, io::empty())
+        }
+    }
+}
 fn header(inode: &Inode) -> Header {
     let mut header = Header::new_gnu();
     let (kind, size) = match &inode.node {
