@@ -11,6 +11,9 @@ const BY: Caller = Caller {
     now: FileTime::from_nanos(9_000_000_000),
 };
 
+/// Kind, name, where it links to, content.
+type Entry<'a> = (EntryType, &'a str, &'a str, &'a [u8]);
+
 fn empty() -> FileSystem {
     FileSystem::new(Limits::default(), BY)
 }
@@ -30,7 +33,7 @@ fn entry(archive: &mut Builder<Vec<u8>>, kind: EntryType, name: &str, link: &str
     archive.append(&header, data).unwrap();
 }
 
-fn archive(entries: &[(EntryType, &str, &str, &[u8])]) -> Vec<u8> {
+fn archive(entries: &[Entry<'_>]) -> Vec<u8> {
     let mut archive = Builder::new(Vec::new());
     entry(&mut archive, EntryType::Regular, "before", "", b"first");
     for (kind, name, link, data) in entries {
@@ -60,7 +63,7 @@ fn image(fs: &FileSystem) -> Vec<u8> {
     image
 }
 
-fn assert_refused(entries: &[(EntryType, &str, &str, &[u8])], at: &str, kind: ErrorKind) {
+fn assert_refused(entries: &[Entry<'_>], at: &str, kind: ErrorKind) {
     let mut fs = empty();
     fs.make_dir("/in", 0o755, BY).unwrap();
     fs.make_dir("/dir", 0o755, BY).unwrap();
@@ -75,7 +78,7 @@ fn assert_refused(entries: &[(EntryType, &str, &str, &[u8])], at: &str, kind: Er
 #[test]
 fn hostile_entries_are_refused_and_nothing_of_the_archive_stays() {
     use EntryType as E;
-    let invalid: &[&[(E, &str, &str, &[u8])]] = &[
+    let invalid: &[&[Entry<'_>]] = &[
         &[(E::Regular, "../out", "", b"x")],
         &[(E::Regular, "a/../../out", "", b"x")],
         &[(E::Regular, "/out", "", b"x")],
@@ -235,6 +238,30 @@ fn what_is_exported_comes_back_the_same() {
     assert_eq!(back.read_link("/l").unwrap(), fs.read_link("/l").unwrap());
     assert_eq!(&*back.read_link("/m").unwrap(), "./a//b/");
     assert_eq!(back.metadata(&*deep, false).unwrap().mode, 0o4711);
+}
+
+#[test]
+fn a_file_below_another_directory_comes_back_under_all_its_names() {
+    let mut fs = empty();
+    for dir in ["/b", "/b/c", "/a"] {
+        fs.make_dir(dir, 0o755, BY).unwrap();
+    }
+    fs.import("/b/c", &*archive(&[]), BY).unwrap();
+    for name in ["/a/x", "/b/y", "/z"] {
+        fs.link("/b/c/before", false, name, BY).unwrap();
+    }
+    let mut back = empty();
+    back.import("/", &*image(&fs), BY).unwrap();
+    for name in ["/a/x", "/b/c/before", "/b/y", "/z"] {
+        assert_eq!(back.metadata(name, false).unwrap().links, 4, "{name}");
+        assert_eq!(read(&mut back, name), b"first");
+    }
+    let mut below = Vec::new();
+    let path = SandboxPath::new("/b").unwrap();
+    fs.snapshot().export(&path, &mut below, 5).unwrap();
+    let mut back = empty();
+    back.import("/", &*below, BY).unwrap();
+    assert_eq!(back.metadata("/c/before", false).unwrap().links, 2);
 }
 
 #[test]
