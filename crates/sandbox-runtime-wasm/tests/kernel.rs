@@ -1,6 +1,7 @@
 //! The same calls on this file system and on the one of the machine: same answers, same trees.
 //!
-//! As root it compares owners too; without, those calls are left out, and modes keep `0o700`.
+//! As root it compares owners too; without, those calls are left out, and modes keep
+//! `0o700` and have no set-id bits.
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -133,6 +134,7 @@ impl Both {
         flags: u8,
         mode: u32,
     ) -> (Result<Answer, Host>, Result<Answer, Host>) {
+        let mode = self.mode(mode);
         let bit = |n: u8| flags & (1 << n) != 0;
         let write = bit(0);
         let options = OpenOptions {
@@ -213,7 +215,12 @@ impl Both {
     }
 
     fn mode(&self, mode: u32) -> u32 {
-        if self.is_root { mode } else { mode | 0o700 }
+        if self.is_root {
+            mode
+        } else {
+            // Others than root are held to the bits, and lose set-id bits when they write.
+            (mode | 0o700) & 0o1777
+        }
     }
 
     fn ours(&mut self, call: &Call) -> Result<Answer, Errno> {

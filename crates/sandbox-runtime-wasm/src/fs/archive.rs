@@ -4,10 +4,11 @@ use std::cell::Cell;
 use std::io::{self, Read};
 use std::rc::Rc;
 
-use sandbox_core::{Error, ErrorKind};
+use sandbox_core::Error;
 use tar::EntryType;
 
 use super::FileSystem;
+use super::archive_names::{OPERATION, at, broken, link_text, refused, split, utf8};
 use super::content::{CHUNK_BYTES, Content};
 use super::errno::Errno;
 use super::inode::{Caller, Directory, FileTime, Ino, Inode, Node};
@@ -15,12 +16,9 @@ use super::tree::{MAX_LINKS, cost_of_name};
 use super::walk::At;
 use super::watch::Change;
 
-const OPERATION: &str = "fs.import";
 /// The most bytes of an archive from one entry's content to the next one's: headers with long
 /// names, and padding.
 const MAX_HEADER_BYTES: u64 = 1 << 20;
-/// The most parts of a name in an archive.
-const MAX_DEPTH: usize = 1024;
 
 impl FileSystem {
     /// Puts the files of a tar archive below the directory `at`. What is there is replaced, but a
@@ -312,63 +310,5 @@ impl Import<'_> {
             .map_err(at(path))?;
         self.fs.note(Change::Create, dir, name);
         Ok(())
-    }
-}
-
-fn utf8(bytes: &[u8]) -> Result<String, Error> {
-    String::from_utf8(bytes.to_vec())
-        .map_err(|e| refused(&String::from_utf8_lossy(e.as_bytes()), "is not UTF-8"))
-}
-
-/// The parts of a name in an archive.
-fn split(path: &str) -> Result<Vec<&str>, Error> {
-    if path.starts_with('/') {
-        return Err(refused(path, "is absolute"));
-    }
-    super::walk::check_path(path).map_err(at(path))?;
-    let names: Vec<&str> = path
-        .split('/')
-        .filter(|name| !name.is_empty() && *name != ".")
-        .collect();
-    if names.contains(&"..") {
-        return Err(refused(path, "climbs"));
-    }
-    if names.len() > MAX_DEPTH || names.iter().any(|n| n.len() > sandbox_core::MAX_NAME_BYTES) {
-        return Err(at(path)(Errno::NameTooLong));
-    }
-    Ok(names)
-}
-
-fn link_text<R: Read>(entry: &tar::Entry<'_, R>, path: &str) -> Result<String, Error> {
-    let bytes = entry
-        .link_name_bytes()
-        .ok_or_else(|| refused(path, "is a link to nothing"))?;
-    utf8(&bytes)
-}
-
-fn shown(path: &str) -> String {
-    format!("{:?}", path.chars().take(80).collect::<String>())
-}
-
-fn refused(path: &str, problem: &str) -> Error {
-    Error::invalid(OPERATION, "archive", format!("{} {problem}", shown(path)))
-}
-
-fn broken(error: io::Error) -> Error {
-    Error::invalid(OPERATION, "archive", "is broken or cut off").with_source(error)
-}
-
-/// An [`Errno`] at an entry. In an archive, what is missing is the archive's fault.
-fn at(path: &str) -> impl Fn(Errno) -> Error {
-    let path = shown(path);
-    move |errno| {
-        let cause = errno.into_error(OPERATION, "archive");
-        let kind = match cause.kind() {
-            ErrorKind::NotFound | ErrorKind::PermissionDenied => ErrorKind::InvalidSpec,
-            kind => kind,
-        };
-        Error::new(kind, OPERATION, format!("{path}: {}", cause.message()))
-            .with_field("archive")
-            .with_source(errno)
     }
 }

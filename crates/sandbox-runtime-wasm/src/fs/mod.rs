@@ -5,6 +5,7 @@
 //! owners are kept and reported, but not enforced.
 
 mod archive;
+mod archive_names;
 mod attributes;
 mod content;
 mod errno;
