@@ -97,7 +97,7 @@ impl Action {
 /// use sandbox_core::lifecycle::ActionError;
 ///
 /// let error = Error::new(ErrorKind::Unavailable, "docker.destroy", "the daemon is away");
-/// assert_eq!(ActionError::from(&error).to_string(), "docker.destroy: the daemon is away");
+/// assert_eq!(ActionError::from(&error).to_string(), "the daemon is away");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ActionError {
