@@ -189,6 +189,18 @@ impl Tree {
         Ok(ino)
     }
 
+    /// Makes an inode without a name, kept for the handle that will be on it.
+    pub(super) fn add_unnamed(&mut self, inode: Inode) -> Result<Ino> {
+        let charge = inode.charged();
+        self.check_space(charge, 1)?;
+        let ino = Ino(self.next_ino);
+        self.next_ino += 1;
+        self.bytes += charge;
+        self.inodes.insert_mut(ino, inode);
+        self.orphans.insert_mut(ino);
+        Ok(ino)
+    }
+
     /// Gives an inode a name that is free; the caller has asked for space.
     pub(super) fn attach(&mut self, dir: Ino, name: &str, ino: Ino, now: FileTime) -> Result<()> {
         let name: Arc<str> = name.into();

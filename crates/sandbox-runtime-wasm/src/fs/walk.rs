@@ -29,6 +29,14 @@ impl<'a> At<'a> {
             path,
         }
     }
+
+    /// Another path from the same start.
+    pub(super) const fn with<'b>(self, path: &'b str) -> At<'b> {
+        At {
+            dir: self.dir,
+            path,
+        }
+    }
 }
 
 impl<'a> From<&'a str> for At<'a> {
@@ -119,11 +127,21 @@ pub(super) fn check_path(path: &str) -> Result<()> {
     Ok(())
 }
 
-fn components(path: &str) -> impl DoubleEndedIterator<Item = &str> {
+pub(super) fn components(path: &str) -> impl DoubleEndedIterator<Item = &str> {
     path.split('/').filter(|name| !name.is_empty())
 }
 
 impl Tree {
+    /// As [`FileSystem::parent_of`], for a path that starts in the directory `dir`.
+    pub(super) fn parent_below(&self, dir: Ino, path: &str) -> Result<Parent> {
+        let start = if path.starts_with('/') {
+            Ino::ROOT
+        } else {
+            dir
+        };
+        self.walk_to_parent(start, path)
+    }
+
     fn walk_to_parent(&self, start: Ino, path: &str) -> Result<Parent> {
         let slash = path.ends_with('/');
         let trimmed = path.trim_end_matches('/');
