@@ -45,6 +45,20 @@ impl Content {
             .map(|chunk| Arc::as_ptr(chunk) as usize)
     }
 
+    /// Whether both have the very same chunks.
+    pub(super) fn shares_all_with(&self, other: &Self) -> bool {
+        let chunks = || self.chunks.iter().zip(other.chunks.iter());
+        self.size == other.size
+            && self.chunks.size() == other.chunks.size()
+            && chunks().all(|((i, one), (j, other))| i == j && Arc::ptr_eq(one, other))
+    }
+
+    /// The address of the first chunk; 0 when there is none.
+    pub(super) fn first_chunk(&self) -> usize {
+        let first = self.chunks.first();
+        first.map_or(0, |(_, chunk)| Arc::as_ptr(chunk) as usize)
+    }
+
     /// Reads at `offset`; answers how many bytes there were.
     pub(super) fn read(&self, offset: u64, into: &mut [u8]) -> usize {
         let available = self.size.saturating_sub(offset);

@@ -8,6 +8,7 @@ mod archive;
 mod archive_names;
 mod attributes;
 mod content;
+mod contents;
 mod errno;
 mod export;
 mod handle;
@@ -32,6 +33,7 @@ mod sharing_tests;
 use std::collections::HashMap;
 
 pub use content::{BLOCK_BYTES, CHUNK_BYTES};
+pub use contents::Contents;
 pub use errno::{Errno, Result};
 pub use handle::{DirEntry, Handle, MAX_HANDLES};
 pub use inode::{Caller, FileTime, Ino, Metadata};
