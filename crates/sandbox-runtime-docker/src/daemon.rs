@@ -78,7 +78,7 @@ pub(crate) async fn connect(config: &DockerConfig) -> Result<Daemon> {
     })
 }
 
-fn open(host: &str, timeout: Duration) -> Result<Docker> {
+pub(crate) fn open(host: &str, timeout: Duration) -> Result<Docker> {
     let seconds = timeout.as_secs().max(1);
     let opened = match host.split_once("://") {
         Some(("unix", _)) => Docker::connect_with_unix(host, seconds, API_DEFAULT_VERSION),

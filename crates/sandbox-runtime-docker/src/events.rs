@@ -152,14 +152,22 @@ fn handle(shared: &Weak<Shared>, event: EventMessage) -> bool {
                 shared.emit(RuntimeEvent::Exited(id));
             }
         }
-        Some("pause") => pod.into_iter().for_each(|pod| pod.found(State::Paused)),
-        Some("unpause") => pod.into_iter().for_each(|pod| pod.found(State::Running)),
+        Some("pause") => pod.into_iter().for_each(|pod| frozen(pod, State::Paused)),
+        Some("unpause") => pod.into_iter().for_each(|pod| frozen(pod, State::Running)),
         Some("oom") => {
             tokio::spawn(out_of_memory(shared, id));
         }
         Some(_) | None => {}
     }
     true
+}
+
+/// Asks how it is when the daemon says something new: what it says is old by now, and a snapshot, or
+/// a resume that has answered since, made another state of it.
+fn frozen(pod: Arc<Pod>, said: State) {
+    if pod.state() != said {
+        tokio::spawn(async move { pod.look_again().await });
+    }
 }
 
 /// A pod whose holder is gone has no network, and no policy can open it again: it counts as ended.
@@ -188,7 +196,91 @@ async fn out_of_memory(shared: Arc<Shared>, id: SandboxId) {
 
 #[cfg(test)]
 mod tests {
+    use bollard::models::EventActor;
+    use sandbox_core::{Capabilities, SandboxSpec, Source};
+
     use super::*;
+    use crate::config::DockerConfig;
+    use crate::context::Context;
+    use crate::daemon::{Daemon, EnforcedLimits, Facts, open};
+    use crate::labels::{self, Defaults};
+    use crate::pod::PodParts;
+    use crate::shared::{Networking, Reach};
+
+    /// A runtime whose daemon does not answer.
+    fn deaf() -> Arc<Shared> {
+        let limits = EnforcedLimits {
+            cpu: true,
+            memory: true,
+            pids: true,
+        };
+        let facts = Facts {
+            version: String::new(),
+            runtimes: Vec::new(),
+            storage: String::new(),
+            backing: String::new(),
+            architecture: String::new(),
+            linux: true,
+            cpus: 1,
+            memory: 1 << 30,
+            limits,
+        };
+        let host = "tcp://127.0.0.1:1".to_owned();
+        let docker = open(&host, Duration::from_secs(1)).unwrap();
+        Arc::new(Shared::new(
+            Daemon {
+                docker,
+                host,
+                facts,
+            },
+            DockerConfig::default(),
+            Reach::Exec,
+            Networking::None,
+            Capabilities::default(),
+            Vec::new(),
+        ))
+    }
+
+    fn running(shared: &Arc<Shared>) -> Arc<Pod> {
+        let id = SandboxId::from_random([9; 16]);
+        let spec = SandboxSpec::builder(id, Source::Image("busybox".into()));
+        let spec = spec.build().unwrap();
+        let parts = PodParts {
+            context: Context::new(&Defaults::default(), &spec),
+            spec,
+            agent: false,
+            container: Some("c".into()),
+            holder: None,
+            state: State::Running,
+        };
+        shared.adopt(Pod::new(shared, parts))
+    }
+
+    fn event(pod: &Pod, action: &str) -> EventMessage {
+        let mut attributes = labels::base("default", Role::Sandbox);
+        attributes.insert(labels::ID.into(), pod.id().to_string());
+        attributes.insert("name".into(), labels::sandbox_name("default", pod.id()));
+        EventMessage {
+            action: Some(action.into()),
+            actor: Some(EventActor {
+                id: Some("c".into()),
+                attributes: Some(attributes),
+            }),
+            ..EventMessage::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_daemon_says_late_of_a_pause_is_not_believed() {
+        let shared = deaf();
+        let pod = running(&shared);
+        assert!(handle(&Arc::downgrade(&shared), event(&pod, "pause")));
+        assert_eq!(pod.state(), State::Running);
+        pod.look_again().await;
+        assert_eq!(pod.state(), State::Running);
+        assert!(handle(&Arc::downgrade(&shared), event(&pod, "die")));
+        assert_eq!(pod.state(), State::Ended);
+    }
 
     #[test]
     fn listening_again_begins_after_the_last_event() {

@@ -122,6 +122,19 @@ impl Pod {
         });
     }
 
+    /// Takes note of whether it is frozen, once nothing of ours is changing that. Its end is left to
+    /// the events that tell it.
+    pub(crate) async fn look_again(&self) {
+        let _changing = self.changing.lock().await;
+        match self.look().await {
+            Ok(state @ (State::Running | State::Paused)) => self.found(state),
+            Ok(State::Ended | State::Destroyed) => {}
+            Err(error) => {
+                tracing::debug!(id = %self.id(), %error, "cannot see whether it is frozen")
+            }
+        }
+    }
+
     /// Whether the caller is the first to watch it.
     pub(crate) fn begin_watch(&self) -> bool {
         !self.watched.swap(true, Ordering::Relaxed)
