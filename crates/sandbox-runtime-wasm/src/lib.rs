@@ -1,11 +1,21 @@
 #![doc = include_str!("../README.md")]
+// Goes once the runtime is whole.
+#![expect(
+    dead_code,
+    unused_imports,
+    reason = "the runtime over the kernel is not there yet"
+)]
 
+mod abi;
+mod engine;
 #[cfg_attr(
     not(test),
     expect(unused, reason = "the sandbox over it is not there yet")
 )]
 mod files;
 pub mod fs;
+mod kernel;
+mod lock;
 #[cfg_attr(
     not(test),
     expect(
@@ -15,3 +25,5 @@ pub mod fs;
     )
 )]
 pub mod programs;
+mod sched;
+mod wasi;

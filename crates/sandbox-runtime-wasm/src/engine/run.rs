@@ -1,0 +1,87 @@
+//! Running a program in a process.
+
+use std::sync::Arc;
+
+use sandbox_core::ExitStatus;
+use wasmtime::{Store, UpdateDeadline};
+
+use super::status::{self, ExecRequested};
+use super::{Engine, Executable, ProcessState};
+use crate::kernel::{Image, Process};
+use crate::sched::slice_over;
+
+/// A program that was found and may run: what `exec` and `spawn` come to.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    /// Its code.
+    pub(crate) code: Arc<Executable>,
+    /// What it is started with.
+    pub(crate) image: Image,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// The process ends.
+    Exited(ExitStatus),
+    /// It goes on as another program.
+    Exec(Prepared),
+}
+
+impl Engine {
+    /// Runs `code` in a new store until it ends. Dropping this ends it wherever it is.
+    pub(crate) async fn run(&self, process: Arc<Process>, code: Arc<Executable>) -> Ended {
+        let mut store = Store::new(&self.wasmtime, ProcessState::new(process));
+        store.limiter(|state| &mut state.limiter);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|store| {
+            let must_yield = store.data().process.must_yield() || slice_over();
+            Ok(if must_yield {
+                UpdateDeadline::Yield(1)
+            } else {
+                UpdateDeadline::Continue(1)
+            })
+        });
+        let result = match &*code {
+            Executable::Module(pre) => run_module(&mut store, pre).await,
+            Executable::Component(pre) => run_component(&mut store, pre).await,
+        };
+        let state = store.data_mut();
+        match result {
+            Ok(()) => Ended::Exited(ExitStatus::from_code(0)),
+            Err(error) if error.is::<ExecRequested>() => match state.next.take() {
+                Some(next) => Ended::Exec(next),
+                None => Ended::Exited(ExitStatus::lost()),
+            },
+            Err(error) => {
+                let process = &state.process;
+                tracing::debug!(pid = process.pid, %error, "a program ended with an error");
+                Ended::Exited(status::of_error(&error, process.is_starved()))
+            }
+        }
+    }
+}
+
+async fn run_module(
+    store: &mut Store<ProcessState>,
+    pre: &wasmtime::InstancePre<ProcessState>,
+) -> wasmtime::Result<()> {
+    let instance = pre.instantiate_async(&mut *store).await?;
+    store.data_mut().memory = instance.get_memory(&mut *store, "memory");
+    let start = instance.get_typed_func::<(), ()>(&mut *store, "_start")?;
+    start.call_async(store, ()).await
+}
+
+/// Runs the component's `wasi:cli/run`.
+async fn run_component(
+    store: &mut Store<ProcessState>,
+    pre: &wasmtime::component::InstancePre<ProcessState>,
+) -> wasmtime::Result<()> {
+    let _instance = pre.instantiate_async(&mut *store).await?;
+    Err(wasmtime::format_err!("components have no entry yet"))
+}
+
+/// The error that [`ProcessState::next`] goes with.
+pub(crate) fn exec_requested() -> wasmtime::Error {
+    wasmtime::Error::new(ExecRequested)
+}

@@ -1,0 +1,158 @@
+//! Reading and writing of whatever a descriptor stands for.
+
+use std::future::poll_fn;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+use super::description::{Description, Object, Ready};
+use super::errno::{Errno, Result};
+use super::files::OpenHandle;
+use super::process::Process;
+
+/// The most bytes that one call moves: the thread is not given back in between.
+pub(crate) const MAX_TRANSFER: usize = 1 << 20;
+
+impl Process {
+    /// Reads from `description` at its position: at most [`MAX_TRANSFER`] bytes, 0 at the end.
+    ///
+    /// # Errors
+    /// `BADF` when it is not open for reading, `ISDIR`, `AGAIN` where it would wait and may not,
+    /// `INTR`, those of sockets.
+    pub(crate) async fn read(&self, description: &Description, into: &mut [u8]) -> Result<usize> {
+        let length = into.len().min(MAX_TRANSFER);
+        let into = &mut into[..length];
+        let nonblocking = description.is_nonblocking();
+        let read = poll_fn(|cx| or_again(description.poll_read(cx, into), nonblocking));
+        self.interruptible(read).await
+    }
+
+    /// Writes to `description` at its position: at most [`MAX_TRANSFER`] bytes, at least one.
+    ///
+    /// # Errors
+    /// `BADF` when it is not open for writing, `PIPE` when nobody reads (and `SIGPIPE` is on its
+    /// way), `NOSPC`, `FBIG`, `NOBUFS`, `AGAIN` where it would wait and may not, `INTR`, those of
+    /// sockets.
+    pub(crate) async fn write(&self, description: &Description, bytes: &[u8]) -> Result<usize> {
+        let bytes = &bytes[..bytes.len().min(MAX_TRANSFER)];
+        let nonblocking = description.is_nonblocking();
+        let write = poll_fn(|cx| or_again(description.poll_write(cx, self, bytes), nonblocking));
+        match self.interruptible(write).await {
+            Err(Errno::PIPE) => Err(self.broken_pipe()),
+            result => result,
+        }
+    }
+}
+
+fn or_again<T>(poll: Poll<Result<T>>, nonblocking: bool) -> Poll<Result<T>> {
+    match poll {
+        Poll::Pending if nonblocking => Poll::Ready(Err(Errno::AGAIN)),
+        poll => poll,
+    }
+}
+
+impl Description {
+    /// Reads at the position; see [`Process::read`].
+    pub(crate) fn poll_read(&self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<Result<usize>> {
+        if !self.read {
+            return Poll::Ready(Err(Errno::BADF));
+        }
+        Poll::Ready(match &self.object {
+            Object::File(handle) => self.read_file(handle, into),
+            Object::Directory(_) => Err(Errno::ISDIR),
+            Object::PipeReader(pipe) => return pipe.poll_read(cx, into).map(Ok),
+            Object::PipeWriter(_) | Object::Output(_) => Err(Errno::BADF),
+            Object::Null => Ok(0),
+            Object::Zero | Object::Full => {
+                into.fill(0);
+                Ok(into.len())
+            }
+            Object::Random(entropy) => {
+                let filled = entropy.fill(into);
+                if filled {
+                    Ok(into.len())
+                } else {
+                    Err(Errno::IO)
+                }
+            }
+            Object::Socket(socket) => return socket.poll_read(cx, into),
+        })
+    }
+
+    /// Writes at the position; see [`Process::write`].
+    pub(crate) fn poll_write(
+        &self,
+        cx: &mut Context<'_>,
+        process: &Process,
+        bytes: &[u8],
+    ) -> Poll<Result<usize>> {
+        if !self.write {
+            return Poll::Ready(Err(Errno::BADF));
+        }
+        Poll::Ready(match &self.object {
+            Object::File(handle) => self.write_file(handle, process, bytes),
+            Object::Directory(_) | Object::PipeReader(_) => Err(Errno::BADF),
+            Object::PipeWriter(pipe) => return pipe.poll_write(cx, bytes),
+            Object::Null | Object::Zero | Object::Random(_) => Ok(bytes.len()),
+            Object::Full => Err(Errno::NOSPC),
+            Object::Output(output) => {
+                let written = output.poll_write(cx, bytes);
+                if let Poll::Ready(count) = written {
+                    let counter = &process.machine.output_bytes;
+                    counter.fetch_add(count as u64, Ordering::Relaxed);
+                }
+                return written.map(Ok);
+            }
+            Object::Socket(socket) => return socket.poll_write(cx, bytes),
+        })
+    }
+
+    /// Waits until a read (or, with `write`, a write) would not wait.
+    pub(crate) fn poll_ready(&self, cx: &mut Context<'_>, write: bool) -> Poll<Ready> {
+        let ready = |bytes: usize, hang_up| Ready {
+            bytes: bytes as u64,
+            hang_up,
+        };
+        match &self.object {
+            Object::PipeReader(pipe) if !write => pipe
+                .poll_ready(cx)
+                .map(|(bytes, ended)| ready(bytes, ended)),
+            Object::PipeWriter(pipe) if write => pipe
+                .poll_ready(cx)
+                .map(|(bytes, broken)| ready(bytes, broken)),
+            Object::Output(output) if write => {
+                output.poll_ready(cx).map(|bytes| ready(bytes, false))
+            }
+            Object::Socket(socket) => socket.poll_ready(cx, write),
+            Object::File(handle) if !write => Poll::Ready(ready(self.left_in_file(handle), false)),
+            _ => Poll::Ready(ready(1, false)),
+        }
+    }
+
+    fn left_in_file(&self, handle: &OpenHandle) -> usize {
+        let position = *self.position.lock();
+        let size = handle
+            .files()
+            .lock()
+            .metadata_of(handle.get())
+            .map_or(0, |m| m.size);
+        usize::try_from(size.saturating_sub(position)).unwrap_or(usize::MAX)
+    }
+
+    fn read_file(&self, handle: &OpenHandle, into: &mut [u8]) -> Result<usize> {
+        let mut position = self.position.lock();
+        let count = handle
+            .files()
+            .lock()
+            .read_at(handle.get(), *position, into)?;
+        *position += count as u64;
+        Ok(count)
+    }
+
+    fn write_file(&self, handle: &OpenHandle, process: &Process, bytes: &[u8]) -> Result<usize> {
+        let by = process.machine.caller(process.user);
+        let mut position = self.position.lock();
+        let mut files = handle.files().lock();
+        *position = files.write_at(handle.get(), *position, bytes, by)?;
+        Ok(bytes.len())
+    }
+}

@@ -1,0 +1,323 @@
+//! The worker threads and what they share.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use async_task::Runnable;
+
+use super::group::{Group, State};
+use super::queue::{GRANULARITY, Queue};
+use super::slice::{self, Slice};
+use super::ticker::Ticker;
+use super::timers::{Action, Timer};
+use crate::lock::Lock;
+
+/// Runs the tasks of groups on its threads until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Executor {
+    shared: Arc<Shared>,
+    groups: AtomicU64,
+}
+
+/// What the threads and the groups of an executor share.
+pub(super) struct Shared {
+    queue: Lock<Queue>,
+    work: Condvar,
+    /// Slices that run now.
+    running: AtomicUsize,
+    workers: usize,
+    pub(super) ticker: Ticker,
+    tick: Box<dyn Fn() + Send + Sync>,
+    began: Instant,
+}
+
+impl Executor {
+    /// An executor with `workers` threads, at least one, and one that ticks. `tick` makes those
+    /// that compute ask [`slice_over`](super::slice_over); it is called from any thread.
+    ///
+    /// # Errors
+    /// When the host has no more threads.
+    pub(crate) fn new(
+        workers: usize,
+        tick: impl Fn() + Send + Sync + 'static,
+    ) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared {
+            queue: Lock::new(Queue::default()),
+            work: Condvar::new(),
+            running: AtomicUsize::new(0),
+            workers: workers.max(1),
+            ticker: Ticker::default(),
+            tick: Box::new(tick),
+            began: Instant::now(),
+        });
+        // From here on, dropping it ends the threads that were started.
+        let executor = Self {
+            shared,
+            groups: AtomicU64::new(0),
+        };
+        let named = |name: &str| thread::Builder::new().name(name.into());
+        for _ in 0..executor.shared.workers {
+            let shared = executor.shared.clone();
+            named("sandbox-wasm").spawn(move || shared.work())?;
+        }
+        let shared = executor.shared.clone();
+        named("sandbox-tick").spawn(move || shared.ticker.run(&shared))?;
+        Ok(executor)
+    }
+
+    /// A new group with this rate: CPU time a second, in thousandths of a CPU.
+    pub(crate) fn group(&self, milli_cpus: u32) -> Arc<Group> {
+        let id = self.groups.fetch_add(1, Ordering::Relaxed);
+        Group::new(id, self.shared.clone(), milli_cpus)
+    }
+
+    /// How many worker threads there are.
+    pub(crate) fn workers(&self) -> usize {
+        self.shared.workers
+    }
+
+    /// How many timers wait.
+    #[cfg(test)]
+    pub(super) fn timers(&self) -> usize {
+        self.shared.ticker.timers()
+    }
+}
+
+impl Drop for Executor {
+    fn drop(&mut self) {
+        let mut queue = self.shared.queue.lock();
+        queue.shutdown = true;
+        let mut left = Vec::new();
+        while let Some(group) = queue.pop() {
+            let mut state = group.state.lock();
+            state.queued = None;
+            left.extend(std::mem::take(&mut state.ready));
+        }
+        drop(queue);
+        self.shared.work.notify_all();
+        self.shared.ticker.wake();
+        // Dropping what was to run cancels it.
+        drop(left);
+    }
+}
+
+impl Shared {
+    /// Nanoseconds since the executor was made.
+    pub(super) fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.running.load(Ordering::SeqCst) > 0
+    }
+
+    pub(super) fn is_shut_down(&self) -> bool {
+        self.queue.lock().shutdown
+    }
+
+    pub(super) fn tick(&self) {
+        (self.tick)();
+    }
+
+    /// A worker's loop.
+    fn work(self: &Arc<Self>) {
+        let mut queue = self.queue.lock();
+        while !queue.shutdown {
+            let Some(group) = queue.pop() else {
+                queue.idle += 1;
+                queue = self
+                    .work
+                    .wait(queue)
+                    .unwrap_or_else(PoisonError::into_inner);
+                queue.idle -= 1;
+                continue;
+            };
+            let mut state = group.state.lock();
+            state.queued = None;
+            let Some(runnable) = state.ready.pop_front() else {
+                continue;
+            };
+            self.enqueue(&mut queue, &group, &mut state);
+            let slice = begin(&mut queue, &mut state);
+            drop(state);
+            drop(queue);
+            self.run(&group, runnable, slice, false);
+            queue = self.queue.lock();
+        }
+    }
+
+    /// Runs one slice and accounts for it.
+    fn run(self: &Arc<Self>, group: &Arc<Group>, runnable: Runnable, slice: u64, inline: bool) {
+        self.running.fetch_add(1, Ordering::SeqCst);
+        self.ticker.wake();
+        let began = self.now();
+        let current = Slice {
+            shared: self.clone(),
+            group: group.clone(),
+            began,
+            inline,
+        };
+        slice::enter(current, || {
+            runnable.run();
+        });
+        let now = self.now();
+        self.running.fetch_sub(1, Ordering::SeqCst);
+        let used = now.saturating_sub(began);
+        let mut queue = self.queue.lock();
+        queue.end(slice);
+        let mut state = group.state.lock();
+        state.running -= 1;
+        state.used += used;
+        state.bucket.charge(used, now);
+        if let Some(had) = state.queued.take() {
+            queue.remove(had, group.id());
+        }
+        state.had += used;
+        self.throttle(group, &mut state, now);
+        self.enqueue(&mut queue, group, &mut state);
+        let quiet = (state.running == 0).then(|| state.quiet.take());
+        drop(state);
+        drop(queue);
+        if let Some(quiet) = quiet {
+            quiet.wake();
+        }
+    }
+
+    /// Stops a group that has used more than its rate until that is made good.
+    fn throttle(&self, group: &Arc<Group>, state: &mut State, now: u64) {
+        if state.throttled {
+            return;
+        }
+        let wait = state.bucket.wait(now);
+        if wait > 0 {
+            state.throttled = true;
+            let timer = Timer {
+                group: group.clone(),
+                due: 0,
+                action: Action::Unthrottle,
+            };
+            self.ticker.add_at(now.saturating_add(wait), timer);
+        }
+    }
+
+    pub(super) fn unthrottle(&self, group: &Arc<Group>) {
+        let mut queue = self.queue.lock();
+        let mut state = group.state.lock();
+        state.throttled = false;
+        let now = self.now();
+        self.throttle(group, &mut state, now);
+        self.enqueue(&mut queue, group, &mut state);
+    }
+
+    /// Puts a group with something to run in the queue, and sees that somebody takes it out.
+    fn enqueue(&self, queue: &mut Queue, group: &Arc<Group>, state: &mut State) {
+        if state.queued.is_some() || state.ready.is_empty() || !state.may_run() || queue.shutdown {
+            return;
+        }
+        state.had = queue.joining(state.had);
+        state.queued = Some(state.had);
+        queue.insert(state.had, group.clone());
+        if queue.idle > 0 {
+            self.work.notify_one();
+        } else if queue.outranks(state.had) {
+            self.tick();
+        }
+    }
+
+    /// Makes a task of `group` ready to run.
+    pub(super) fn push(&self, group: &Arc<Group>, runnable: Runnable) {
+        let mut queue = self.queue.lock();
+        if queue.shutdown {
+            drop(queue);
+            // Nobody will run it; dropping it cancels it.
+            drop(runnable);
+            return;
+        }
+        let mut state = group.state.lock();
+        state.ready.push_back(runnable);
+        self.enqueue(&mut queue, group, &mut state);
+    }
+
+    /// Runs `runnable` on this thread when nobody waits for a worker and not all are busy; gives
+    /// it back otherwise.
+    pub(super) fn run_here(
+        self: &Arc<Self>,
+        group: &Arc<Group>,
+        runnable: Runnable,
+    ) -> Option<Runnable> {
+        let mut queue = self.queue.lock();
+        let mut state = group.state.lock();
+        let free = queue.least().is_none() && queue.running() < self.workers;
+        if !free || !state.may_run() || queue.shutdown {
+            return Some(runnable);
+        }
+        let slice = begin(&mut queue, &mut state);
+        drop(state);
+        drop(queue);
+        self.run(group, runnable, slice, true);
+        None
+    }
+
+    /// See [`slice_over`](super::slice_over).
+    pub(super) fn must_yield(&self, slice: &Slice) -> bool {
+        let now = self.now();
+        let used = now.saturating_sub(slice.began);
+        let queue = self.queue.lock();
+        let mut state = slice.group.state.lock();
+        if !state.may_run() || queue.shutdown {
+            return true;
+        }
+        let had = state.had.saturating_add(used);
+        state.bucket.would_wait(used, now)
+            || (queue.least()).is_some_and(|least| least.saturating_add(GRANULARITY) < had)
+    }
+
+    pub(super) fn pause(&self, group: &Arc<Group>) {
+        let mut queue = self.queue.lock();
+        let mut state = group.state.lock();
+        if state.paused.is_some() {
+            return;
+        }
+        state.paused = Some(self.now());
+        if let Some(had) = state.queued.take() {
+            queue.remove(had, group.id());
+        }
+        let running = state.running > 0;
+        drop(state);
+        drop(queue);
+        if running {
+            self.tick();
+        }
+    }
+
+    pub(super) fn resume(&self, group: &Arc<Group>) {
+        let mut queue = self.queue.lock();
+        let mut state = group.state.lock();
+        let Some(since) = state.paused.take() else {
+            return;
+        };
+        state.paused_before += self.now().saturating_sub(since);
+        self.enqueue(&mut queue, group, &mut state);
+        drop(state);
+        drop(queue);
+        self.ticker.unpark(self, group.id());
+    }
+}
+
+/// Notes that a task of the group begins to run.
+fn begin(queue: &mut Queue, state: &mut State) -> u64 {
+    state.had = queue.joining(state.had);
+    state.running += 1;
+    queue.begin(state.had)
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("workers", &self.workers)
+            .finish_non_exhaustive()
+    }
+}
