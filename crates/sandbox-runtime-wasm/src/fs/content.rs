@@ -37,6 +37,11 @@ impl Content {
         self.charged
     }
 
+    /// The chunks that are there, in order, each with its number.
+    pub(super) fn chunks(&self) -> impl Iterator<Item = (u64, &Arc<Vec<u8>>)> {
+        self.chunks.iter().map(|(index, chunk)| (*index, chunk))
+    }
+
     /// The chunk's address: equal for two contents that share it.
     #[cfg(test)]
     pub(super) fn chunk_address(&self, index: u64) -> Option<usize> {

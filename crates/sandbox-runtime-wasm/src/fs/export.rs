@@ -64,7 +64,7 @@ fn size(tree: &Tree, root: Ino) -> Result<u64> {
 
 /// A way through a tree by name, a directory before what is in it. It remembers the way down and
 /// nothing else, so that what it takes is bounded whatever is in the tree.
-struct Walk<'t> {
+pub(super) struct Walk<'t> {
     tree: &'t Tree,
     path: String,
     /// For each directory on the way down: itself, the length of its path, what is left in it.
@@ -74,7 +74,7 @@ struct Walk<'t> {
 type Children<'t> = Box<dyn Iterator<Item = (&'t Arc<str>, Ino)> + 't>;
 
 impl<'t> Walk<'t> {
-    fn new(tree: &'t Tree, root: Ino) -> Result<Self> {
+    pub(super) fn new(tree: &'t Tree, root: Ino) -> Result<Self> {
         Ok(Self {
             tree,
             path: String::new(),
@@ -82,8 +82,13 @@ impl<'t> Walk<'t> {
         })
     }
 
+    /// The path of the place that [`step`](Self::step) was at last.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
     /// The next place and the inode there; its path is in `path`.
-    fn step(&mut self) -> Result<Option<(Place, Ino)>> {
+    pub(super) fn step(&mut self) -> Result<Option<(Place, Ino)>> {
         while let Some((dir, length, children)) = self.stack.last_mut() {
             let Some((name, ino)) = children.next() else {
                 self.stack.pop();
@@ -109,7 +114,7 @@ impl<'t> Walk<'t> {
 }
 
 /// The path of a place below `root`.
-fn path_of(tree: &Tree, root: Ino, (mut dir, name): Place) -> Result<String> {
+pub(super) fn path_of(tree: &Tree, root: Ino, (mut dir, name): Place) -> Result<String> {
     let mut names = vec![name];
     while dir != root {
         let (parent, name) = tree.get(dir)?.places.first().ok_or(Errno::NotFound)?;

@@ -7,8 +7,10 @@
 mod archive;
 mod archive_names;
 mod attributes;
+mod canonical;
 mod content;
 mod contents;
+mod digest;
 mod errno;
 mod export;
 mod handle;
@@ -34,6 +36,7 @@ use std::collections::HashMap;
 
 pub use content::{BLOCK_BYTES, CHUNK_BYTES};
 pub use contents::Contents;
+pub use digest::{Sha256Bytes, TreeDigester};
 pub use errno::{Errno, Result};
 pub use handle::{DirEntry, Handle, MAX_HANDLES};
 pub use inode::{Caller, FileTime, Ino, Metadata};
