@@ -4,6 +4,8 @@ mod clock;
 pub mod conformance;
 mod fake;
 mod lock;
+#[cfg(feature = "netlab")]
+pub mod netlab;
 
 pub use clock::ManualClock;
 pub use fake::{

@@ -13,8 +13,8 @@ use sandbox_core::{
 use sandbox_runtime_docker::{AgentMode, DockerConfig};
 
 use crate::lab::{Lab, spec};
-use crate::support::netlab::{GREETING, NetLab, TCP};
 use crate::support::{Network, client};
+use sandbox_testkit::netlab::{GREETING, NetLab, TCP};
 
 fn in_lab(net: &NetLab, network: &Network) -> impl FnOnce(&mut DockerConfig) {
     let (resolver, name) = (net.addresses.resolver().into(), network.name.clone());

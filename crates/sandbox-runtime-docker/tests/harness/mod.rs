@@ -9,8 +9,8 @@ use sandbox_core::{Command, Result, Runtime, Sandbox, SandboxExt, Source};
 use sandbox_runtime_docker::{AgentMode, DockerConfig, DockerRuntime, PullPolicy};
 use sandbox_testkit::conformance::{Harness, LAB_GREETING, LabHost, NetworkLab, Probe};
 
-use crate::support::netlab::{Addresses, GREETING, NetLab, OTHER_TCP, TCP, TICKS};
 use crate::support::{self, IMAGE, Network};
+use sandbox_testkit::netlab::{Addresses, GREETING, NetLab, OTHER_TCP, TCP, TICKS};
 
 /// One namespace of one daemon, with hosts around it where the case is about them.
 pub(crate) struct DockerHarness {

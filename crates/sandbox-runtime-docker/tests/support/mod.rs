@@ -10,9 +10,8 @@ use futures_util::StreamExt;
 use sandbox_runtime_docker::{DockerConfig, DockerRuntime};
 use tokio::sync::OnceCell;
 
-use netlab::Addresses;
+use sandbox_testkit::netlab::Addresses;
 
-pub(crate) mod netlab;
 pub(crate) mod tar;
 
 /// The image of the tests: busybox, a root and a `nobody`, made once per daemon.

@@ -1,5 +1,8 @@
 //! Hosts around the sandboxes: a network namespace behind a cable, served by threads of this
 //! process. All of it ends with the process, however it ends.
+//!
+//! It needs Linux, root, and the programs `ip`, `unshare` and `nsenter`; it says so and panics where
+//! one is missing.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
@@ -11,51 +14,55 @@ use std::time::Duration;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 /// What every greeting server says.
-pub(crate) const GREETING: &str = "lab\n";
+pub const GREETING: &str = "lab\n";
 /// Sends the greeting.
-pub(crate) const TCP: u16 = 7001;
+pub const TCP: u16 = 7001;
 /// Sends the greeting too.
-pub(crate) const OTHER_TCP: u16 = 7002;
+pub const OTHER_TCP: u16 = 7002;
 /// Sends a line every 50 ms.
-pub(crate) const TICKS: u16 = 7003;
+pub const TICKS: u16 = 7003;
 /// Sends the greeting, on the machine itself.
 const METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 
 /// The lab's addresses, by the number that makes them this process's.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Addresses {
+pub struct Addresses {
     number: u8,
 }
 
 impl Addresses {
-    pub(crate) fn near(self) -> Ipv4Addr {
+    /// The near host.
+    pub fn near(self) -> Ipv4Addr {
         Ipv4Addr::new(198, 51, 100, self.number)
     }
 
-    pub(crate) fn far(self) -> Ipv4Addr {
+    /// The far host.
+    pub fn far(self) -> Ipv4Addr {
         Ipv4Addr::new(203, 0, 113, self.number)
     }
 
-    pub(crate) fn near_v6(self) -> Ipv6Addr {
+    /// The near host over IPv6.
+    pub fn near_v6(self) -> Ipv6Addr {
         Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, self.number.into())
     }
 
-    pub(crate) fn far_v6(self) -> Ipv6Addr {
+    /// The far host over IPv6.
+    pub fn far_v6(self) -> Ipv6Addr {
         Ipv6Addr::new(0x2a0f, 0xdb8, 0, 0, 0, 0, 0, self.number.into())
     }
 
     /// Where the pods' resolvers ask.
-    pub(crate) fn resolver(self) -> Ipv4Addr {
+    pub fn resolver(self) -> Ipv4Addr {
         Ipv4Addr::new(192, 0, 2, self.number)
     }
 
     /// The IPv6 subnet of the sandboxes' bridge.
-    pub(crate) fn sandboxes(self) -> String {
+    pub fn sandboxes(self) -> String {
         format!("fd00:5b:{:x}::/64", self.number)
     }
 
     /// The name of the sandboxes' bridge.
-    pub(crate) fn bridge(self) -> String {
+    pub fn bridge(self) -> String {
         format!("sbxbridge{}", self.number)
     }
 
@@ -71,24 +78,36 @@ impl Addresses {
 
 /// The lab. Dropping it takes it down.
 #[derive(Debug)]
-pub(crate) struct NetLab {
-    pub(crate) addresses: Addresses,
+pub struct NetLab {
+    /// Where its hosts are.
+    pub addresses: Addresses,
     /// A port of the machine itself that greets.
-    pub(crate) host_port: u16,
+    pub host_port: u16,
     /// Keeps the namespace; ends with its standard input.
     keeper: Child,
 }
 
 impl NetLab {
-    /// Sets one up. Needs root, `ip`, `unshare` and `nsenter`.
-    pub(crate) fn new() -> Self {
-        let mut keeper = Command::new("unshare")
-            .args(["--net", "cat"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("the lab needs unshare");
-        wait_for_namespace(&mut keeper);
+    /// Sets one up around a network namespace that is new, and moves this thread into that: what the
+    /// thread starts from then on has this lab around it and nothing else, not even the machine's own
+    /// network. Threads that are there already stay where they are.
+    ///
+    /// Anybody may send echo requests in it.
+    pub fn private() -> Self {
+        let mut keeper = keep_namespace();
+        enter(keeper.id());
+        // It lives on in this thread.
+        let _ = keeper.kill();
+        let _ = keeper.wait();
+        assert!(ip("link set lo up"), "the lab needs ip");
+        std::fs::write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647").unwrap();
+        Self::new()
+    }
+
+    /// Sets one up on this machine. Needs root, `ip`, `unshare` and `nsenter`.
+    #[expect(clippy::new_without_default, reason = "it changes the machine")]
+    pub fn new() -> Self {
+        let keeper = keep_namespace();
         let addresses = connect(keeper.id());
         let host = TcpListener::bind("0.0.0.0:0").unwrap();
         let host_port = host.local_addr().unwrap().port();
@@ -127,7 +146,7 @@ impl NetLab {
 
     /// Keeps `bridge` up while nothing else is on it, and waits until its IPv6 address is known to
     /// be nobody else's: until then it is not used.
-    pub(crate) fn plug_into(&self, bridge: &str) {
+    pub fn plug_into(&self, bridge: &str) {
         let (number, pid) = (self.addresses.number, self.keeper.id());
         let plug = format!("sbxplug{number}");
         let plugged = [
@@ -151,7 +170,7 @@ impl NetLab {
     }
 
     /// Servers no sandbox may reach: a metadata service, and the machine at its own address.
-    pub(crate) fn forbidden(&self) -> Vec<SocketAddr> {
+    pub fn forbidden(&self) -> Vec<SocketAddr> {
         vec![
             SocketAddr::new(METADATA.into(), TCP),
             SocketAddr::new(self.addresses.cable()[0].into(), self.host_port),
@@ -166,8 +185,20 @@ impl Drop for NetLab {
     }
 }
 
+/// A process in a network namespace of its own, which ends with its standard input.
+fn keep_namespace() -> Child {
+    let mut keeper = Command::new("unshare")
+        .args(["--net", "cat"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the lab needs unshare");
+    wait_for_namespace(&mut keeper);
+    keeper
+}
+
 fn wait_for_namespace(keeper: &mut Child) {
-    let own = std::fs::read_link("/proc/self/ns/net").unwrap();
+    let own = std::fs::read_link("/proc/thread-self/ns/net").unwrap();
     for _ in 0..500 {
         let theirs = std::fs::read_link(format!("/proc/{}/ns/net", keeper.id()));
         if theirs.is_ok_and(|theirs| theirs != own) {
