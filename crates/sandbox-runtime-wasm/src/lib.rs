@@ -16,6 +16,7 @@ mod files;
 pub mod fs;
 mod kernel;
 mod lock;
+pub mod net;
 #[cfg_attr(
     not(test),
     expect(

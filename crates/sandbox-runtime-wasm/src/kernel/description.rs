@@ -44,8 +44,19 @@ pub(crate) trait Socket: fmt::Debug + Send + Sync + 'static {
     fn poll_read(&self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<Result<usize>>;
     /// Sends at least one byte.
     fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>>;
+    /// Receives as a read does; with `peek` it stays. Also answers whether a datagram was cut off.
+    fn poll_receive(
+        &self,
+        cx: &mut Context<'_>,
+        into: &mut [u8],
+        peek: bool,
+    ) -> Poll<Result<(usize, bool)>>;
+    /// The oldest connection to a listener.
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<Result<Arc<dyn Socket>>>;
     /// Waits until a read (or, with `write`, a write) would not wait.
     fn poll_ready(&self, cx: &mut Context<'_>, write: bool) -> Poll<Ready>;
+    /// Closes the way in, the way out, or both.
+    fn shut_down(&self, read: bool, write: bool) -> Result<()>;
     /// Whether it is a stream; otherwise datagrams.
     fn is_stream(&self) -> bool;
     /// For the calls that only sockets have.

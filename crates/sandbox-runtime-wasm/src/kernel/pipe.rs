@@ -71,12 +71,7 @@ impl PipeReader {
             }
             return Poll::Ready(0);
         }
-        let (front, back) = state.buffer.as_slices();
-        let first = front.len().min(into.len());
-        into[..first].copy_from_slice(&front[..first]);
-        let second = back.len().min(into.len() - first);
-        into[first..first + second].copy_from_slice(&back[..second]);
-        let count = first + second;
+        let count = copy(&state.buffer, into);
         state.buffer.drain(..count);
         if state.buffer.is_empty() {
             // An idle pipe holds no memory.
@@ -89,6 +84,16 @@ impl PipeReader {
         Poll::Ready(count)
     }
 
+    /// What a read would find; it stays. Waits as a read does.
+    pub(crate) fn poll_peek(&self, cx: &Context<'_>, into: &mut [u8]) -> Poll<usize> {
+        let mut state = self.0.state.lock();
+        if state.buffer.is_empty() && state.writer && !into.is_empty() {
+            state.read_wakers.add(cx);
+            return Poll::Pending;
+        }
+        Poll::Ready(copy(&state.buffer, into))
+    }
+
     /// Waits until a read would not; the bytes that are there, and whether no writer is left.
     pub(crate) fn poll_ready(&self, cx: &Context<'_>) -> Poll<(usize, bool)> {
         let mut state = self.0.state.lock();
@@ -98,6 +103,16 @@ impl PipeReader {
         }
         Poll::Ready((state.buffer.len(), !state.writer))
     }
+}
+
+/// Copies the first bytes of `buffer` that fit; how many.
+fn copy(buffer: &VecDeque<u8>, into: &mut [u8]) -> usize {
+    let (front, back) = buffer.as_slices();
+    let first = front.len().min(into.len());
+    into[..first].copy_from_slice(&front[..first]);
+    let second = back.len().min(into.len() - first);
+    into[first..first + second].copy_from_slice(&back[..second]);
+    first + second
 }
 
 impl Drop for PipeReader {
