@@ -82,7 +82,7 @@ fn config(processes: u32) -> Config {
         .async_stack_zeroing(true)
         .memory_reservation(MEMORY_BYTES as u64)
         .memory_guaranteed_dense_image_size(DENSE_IMAGE_BYTES)
-        .wasm_backtrace(false)
+        .wasm_backtrace_max_frames(None)
         // Guest pointers of preview 1 have 32 bits.
         .wasm_memory64(false)
         .wasm_multi_memory(false);
