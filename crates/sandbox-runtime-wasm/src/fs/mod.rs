@@ -17,6 +17,7 @@ mod handle;
 mod info;
 mod inode;
 mod list;
+mod location;
 mod names;
 mod names_of_users;
 mod open;

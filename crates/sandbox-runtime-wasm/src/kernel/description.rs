@@ -91,6 +91,22 @@ pub(crate) struct Description {
 }
 
 impl Description {
+    /// Whether reading and writing it can wait.
+    pub(crate) fn is_stream(&self) -> bool {
+        match self.object {
+            Object::PipeReader(_)
+            | Object::PipeWriter(_)
+            | Object::Output(_)
+            | Object::Socket(_) => true,
+            Object::File(_)
+            | Object::Directory(_)
+            | Object::Null
+            | Object::Zero
+            | Object::Full
+            | Object::Random(_) => false,
+        }
+    }
+
     /// An open object at position 0 that blocks.
     pub(crate) fn new(object: Object, read: bool, write: bool) -> Arc<Self> {
         Arc::new(Self {

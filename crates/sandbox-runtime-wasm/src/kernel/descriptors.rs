@@ -51,6 +51,12 @@ impl Descriptors {
         self.limit
     }
 
+    /// Whether [`insert`](Self::insert) would find no free number: asked before something is made
+    /// that would be lost then.
+    pub(crate) fn is_full(&self) -> bool {
+        self.entries.len() >= self.limit as usize && self.entries.iter().all(Option::is_some)
+    }
+
     /// What `fd` is.
     ///
     /// # Errors

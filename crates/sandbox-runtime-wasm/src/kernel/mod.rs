@@ -48,7 +48,7 @@ pub(crate) use pipe::{PIPE_ATOMIC_BYTES, PIPE_BYTES, PipeReader, PipeWriter, pip
 pub(crate) use process::{Image, Process};
 pub(crate) use programs::{LoadError, Programs};
 pub(crate) use signals::Disposition;
-pub(crate) use sources::{Clock, Entropy, HostClock, HostEntropy};
+pub(crate) use sources::{Clock, Entropy, HostClock, HostEntropy, nanos};
 pub(crate) use spawn::Request;
 pub(crate) use table::{Children, INIT};
 

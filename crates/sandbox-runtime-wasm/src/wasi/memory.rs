@@ -1,5 +1,6 @@
 //! The guest's memory, every access checked.
 
+use sandbox_core::MAX_PATH_BYTES;
 use wasmtime::Caller;
 
 use crate::engine::ProcessState;
@@ -11,6 +12,11 @@ use crate::kernel::{Errno, Result};
 pub(crate) struct Guest<'a>(&'a mut [u8]);
 
 impl<'a> Guest<'a> {
+    /// A memory by itself.
+    pub(super) fn new(bytes: &'a mut [u8]) -> Self {
+        Self(bytes)
+    }
+
     /// The caller's memory and its data.
     ///
     /// # Errors
@@ -45,8 +51,8 @@ impl<'a> Guest<'a> {
     /// # Errors
     /// `FAULT`.
     pub(crate) fn bytes(&self, ptr: u32, len: u32) -> Result<&[u8]> {
-        let start = ptr as usize;
-        self.0.get(start..start + len as usize).ok_or(Errno::FAULT)
+        let (start, end) = range(ptr, len);
+        self.0.get(start..end).ok_or(Errno::FAULT)
     }
 
     /// The `len` bytes at `ptr`, to be changed.
@@ -54,10 +60,17 @@ impl<'a> Guest<'a> {
     /// # Errors
     /// `FAULT`.
     pub(crate) fn bytes_mut(&mut self, ptr: u32, len: u32) -> Result<&mut [u8]> {
-        let start = ptr as usize;
-        self.0
-            .get_mut(start..start + len as usize)
-            .ok_or(Errno::FAULT)
+        let (start, end) = range(ptr, len);
+        self.0.get_mut(start..end).ok_or(Errno::FAULT)
+    }
+
+    /// Whether the `len` bytes at `ptr` are there: asked before a call that cannot be taken back,
+    /// so that its answer has a place to go.
+    ///
+    /// # Errors
+    /// `FAULT`.
+    pub(crate) fn check(&self, ptr: u32, len: u32) -> Result<()> {
+        self.bytes(ptr, len).map(drop)
     }
 
     /// The `len` bytes at `ptr` as text.
@@ -66,6 +79,23 @@ impl<'a> Guest<'a> {
     /// `FAULT`; `ILSEQ` when they are not UTF-8.
     pub(crate) fn text(&self, ptr: u32, len: u32) -> Result<&str> {
         std::str::from_utf8(self.bytes(ptr, len)?).map_err(|_| Errno::ILSEQ)
+    }
+
+    /// The `len` bytes at `ptr` as a path.
+    ///
+    /// # Errors
+    /// `FAULT`; `NAMETOOLONG` before anything is copied, `ILSEQ` when they are not UTF-8, `INVAL`
+    /// for a NUL among them.
+    pub(crate) fn path(&self, ptr: u32, len: u32) -> Result<&str> {
+        if len as usize > MAX_PATH_BYTES {
+            self.check(ptr, len)?;
+            return Err(Errno::NAMETOOLONG);
+        }
+        let path = self.text(ptr, len)?;
+        if path.contains('\0') {
+            return Err(Errno::INVAL);
+        }
+        Ok(path)
     }
 
     /// Writes `bytes` at `ptr`.
@@ -121,5 +151,45 @@ impl<'a> Guest<'a> {
     /// `FAULT`.
     pub(crate) fn write_u64(&mut self, ptr: u32, value: u64) -> Result<()> {
         self.write(ptr, &value.to_le_bytes())
+    }
+}
+
+/// Where `len` bytes at `ptr` begin and end; the sum fits where addresses are wider than the
+/// guest's, and is outside of any memory elsewhere.
+fn range(ptr: u32, len: u32) -> (usize, usize) {
+    let start = ptr as usize;
+    (start, start.saturating_add(len as usize))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_outside_is_a_fault() {
+        let mut bytes = [1, 2, 3, 4, 5, 6, 7, 8];
+        let mut memory = Guest::new(&mut bytes);
+        assert_eq!(memory.u32(4), Ok(0x0807_0605));
+        assert_eq!(memory.u32(5), Err(Errno::FAULT));
+        assert_eq!(memory.u64(u32::MAX), Err(Errno::FAULT));
+        assert_eq!(memory.bytes(8, 0), Ok(&[][..]));
+        assert_eq!(memory.bytes(9, 0), Err(Errno::FAULT));
+        assert_eq!(memory.bytes(4, u32::MAX), Err(Errno::FAULT));
+        assert_eq!(memory.write_u32(6, 0), Err(Errno::FAULT));
+        assert_eq!(memory.u16(6), Ok(0x0807), "a failed write wrote nothing");
+    }
+
+    #[test]
+    fn paths_are_text() {
+        let mut bytes = *b"ab\0\xFFcd";
+        let memory = Guest::new(&mut bytes);
+        assert_eq!(memory.path(0, 2), Ok("ab"));
+        assert_eq!(memory.path(0, 3), Err(Errno::INVAL));
+        assert_eq!(memory.path(3, 2), Err(Errno::ILSEQ));
+        assert_eq!(memory.path(4, 3), Err(Errno::FAULT));
+        assert_eq!(memory.path(0, 5000), Err(Errno::FAULT));
+        let mut long = vec![b'a'; 5000];
+        let long = Guest::new(&mut long);
+        assert_eq!(long.path(0, 5000), Err(Errno::NAMETOOLONG));
     }
 }

@@ -1,12 +1,37 @@
-//! WASI preview 1 over the kernel.
+//! WASI preview 1 (`wasi_snapshot_preview1`), all of it, over the kernel and its files.
+//!
+//! Nothing a guest passes is trusted: addresses, lengths and counts are checked before anything
+//! is done, and what is wrong with them is an error number, never a trap of the host. A call that
+//! cannot wait is a plain function; only what can is a future.
+//!
+//! # Paths and the working directory
+//! Preview 1 has open directories and no working directory. A process gets `/` as descriptor 3 and
+//! the boundary is the sandbox's root: an absolute path starts there whatever it is relative to,
+//! and `..` stops there.
+//!
+//! # Rights
+//! Are not narrowed: what a process may do is its sandbox's to say. A descriptor reports whether it
+//! was opened for reading and writing, because libraries ask.
 
+mod call;
+mod descriptors;
+pub(crate) mod devices;
+mod directory;
+mod environment;
+mod files;
+mod iovec;
+mod layout;
+mod link;
 pub(crate) mod memory;
+mod open;
+mod paths;
+mod poll;
+mod process;
+mod rights;
+mod sockets;
+mod stream;
+mod subscription;
+mod times;
+mod transfer;
 
-use wasmtime::{Linker, Result};
-
-use crate::engine::ProcessState;
-
-/// Adds the import module `wasi_snapshot_preview1`.
-pub(crate) fn add_to_linker(_linker: &mut Linker<ProcessState>) -> Result<()> {
-    Ok(())
-}
+pub(crate) use link::add_to_linker;
