@@ -8,6 +8,7 @@ mod files;
 mod process;
 mod request;
 mod signals;
+mod sockets;
 mod system;
 
 use wasmtime::{Caller, Linker, Result};
@@ -25,6 +26,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<ProcessState>) -> Result<()> {
     files::add_to_linker(linker)?;
     process::add_to_linker(linker)?;
     signals::add_to_linker(linker)?;
+    sockets::add_to_linker(linker)?;
     system::add_to_linker(linker)
 }
 

@@ -104,15 +104,16 @@ impl Network {
     /// `ACCES` when the policy denies the lookup, `NOENT` when there is no such name or it has no
     /// address, `AGAIN` when no resolver has answered.
     pub(crate) async fn resolve(&self, name: &str, family: Option<Family>) -> Result<Vec<IpAddr>> {
-        let mut found = match literal(name) {
+        let found = match literal(name) {
             Some(found) => found,
             None => self.look_up(name).await?,
         };
-        found.retain(|address| family.is_none_or(|family| Family::of(*address) == family));
-        if found.is_empty() {
-            return Err(Errno::NOENT);
-        }
-        Ok(found)
+        of_family(found, family)
+    }
+
+    /// The addresses of the sandbox itself.
+    pub(crate) fn loopback(family: Option<Family>) -> Result<Vec<IpAddr>> {
+        of_family(own_addresses(), family)
     }
 
     async fn look_up(&self, name: &str) -> Result<Vec<IpAddr>> {
@@ -181,5 +182,19 @@ fn literal(name: &str) -> Option<Vec<IpAddr>> {
     }
     let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
     let own = name == "localhost" || name.ends_with(".localhost");
-    own.then(|| vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()])
+    own.then(own_addresses)
+}
+
+fn own_addresses() -> Vec<IpAddr> {
+    vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
+}
+
+/// # Errors
+/// `NOENT` when none is left.
+fn of_family(mut found: Vec<IpAddr>, family: Option<Family>) -> Result<Vec<IpAddr>> {
+    found.retain(|address| family.is_none_or(|family| Family::of(*address) == family));
+    if found.is_empty() {
+        return Err(Errno::NOENT);
+    }
+    Ok(found)
 }
