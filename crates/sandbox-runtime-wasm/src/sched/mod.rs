@@ -16,6 +16,9 @@ mod slice;
 mod ticker;
 mod timers;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use executor::Executor;
 pub(crate) use group::{Alarm, Group, Sleep};
 pub(crate) use slice::slice_over;
