@@ -32,7 +32,9 @@ impl Guarded {
         Self { inner: runtime }
     }
 
-    fn guard(&self, sandbox: Arc<dyn Sandbox>) -> Arc<dyn Sandbox> {
+    /// Puts a sandbox of the inner runtime behind the guard, for runtimes with more ways to one
+    /// than [`Runtime::create`].
+    pub fn guard(&self, sandbox: Arc<dyn Sandbox>) -> Arc<dyn Sandbox> {
         Arc::new(GuardedSandbox {
             inner: sandbox,
             capabilities: self.inner.capabilities().clone(),

@@ -7,16 +7,20 @@
 )]
 
 mod abi;
+mod bare;
+mod builder;
+mod capabilities;
+mod commands;
 mod engine;
-#[cfg_attr(
-    not(test),
-    expect(unused, reason = "the sandbox over it is not there yet")
-)]
+mod events;
 mod files;
 pub mod fs;
+mod jobs;
 mod kernel;
 mod lock;
 pub mod net;
+mod origin;
+mod process;
 #[cfg_attr(
     not(test),
     expect(
@@ -26,5 +30,14 @@ pub mod net;
     )
 )]
 pub mod programs;
+mod random;
+mod runtime;
+mod sandbox;
+mod sandboxes;
 mod sched;
+mod shared;
+mod snapshots;
 mod wasi;
+
+pub use builder::WasmBuilder;
+pub use runtime::WasmRuntime;

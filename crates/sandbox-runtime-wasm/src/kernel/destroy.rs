@@ -29,9 +29,9 @@ impl Machine {
         self.destroyed.load(Ordering::Relaxed)
     }
 
-    /// Ends every process, wherever it is and also while paused; returns when none is left and
-    /// their memory is given back. Nothing starts any more. Idempotent.
-    pub(crate) async fn destroy(self: &Arc<Self>) {
+    /// Ends every process, wherever it is and also while paused, without waiting for it. Nothing
+    /// starts any more. Idempotent.
+    pub(crate) fn kill_all(self: &Arc<Self>) {
         {
             let table = self.table.lock();
             self.destroyed.store(true, Ordering::Relaxed);
@@ -40,6 +40,12 @@ impl Machine {
             }
         }
         self.group.release();
+    }
+
+    /// As [`kill_all`](Self::kill_all); returns when none is left and their memory is given back.
+    /// Idempotent.
+    pub(crate) async fn destroy(self: &Arc<Self>) {
+        self.kill_all();
         poll_fn(|cx| {
             let table = self.table.lock();
             if table.len() == 0 {

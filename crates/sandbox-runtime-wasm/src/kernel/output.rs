@@ -162,15 +162,25 @@ impl Drop for ExitWriter {
     }
 }
 
-impl Drop for OutputReader {
-    fn drop(&mut self) {
+impl OutputReader {
+    /// Throws away what waits and what comes, so that nobody blocks, until it is told otherwise.
+    pub(crate) fn discard(&self, discarding: bool) {
         let mut state = self.0.state.lock();
-        state.discarding = true;
+        state.discarding = discarding;
+        if !discarding {
+            return;
+        }
         state.bytes = 0;
         let events = std::mem::take(&mut state.events);
         let wakers = state.write_wakers.take();
         drop(state);
         drop(events);
         wakers.wake();
+    }
+}
+
+impl Drop for OutputReader {
+    fn drop(&mut self) {
+        self.discard(true);
     }
 }

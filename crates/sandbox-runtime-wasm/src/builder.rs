@@ -1,0 +1,151 @@
+//! What is said about a runtime before it is made.
+
+use std::sync::Arc;
+use std::thread;
+
+use sandbox_core::{Error, Result};
+
+use crate::capabilities;
+use crate::engine::{Engine, EngineOptions};
+use crate::events::Events;
+use crate::kernel::Kernel;
+use crate::net::{Hub, NetworkConfig};
+use crate::runtime::WasmRuntime;
+use crate::sandboxes::Sandboxes;
+use crate::shared::Shared;
+use crate::snapshots::Snapshots;
+
+/// The most worker threads.
+const MAX_WORKERS: usize = 1024;
+/// The most processes over all sandboxes that can be asked for.
+const MAX_PROCESSES: u32 = 65_536;
+
+/// Builds a [`WasmRuntime`].
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct WasmBuilder {
+    workers: Option<usize>,
+    network: NetworkConfig,
+    settings: Settings,
+}
+
+/// What stays the same while a runtime lives.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) max_sandboxes: usize,
+    pub(crate) max_snapshots: usize,
+    pub(crate) max_processes: u32,
+    pub(crate) default_disk: u64,
+    pub(crate) max_disk: u64,
+}
+
+impl Default for WasmBuilder {
+    fn default() -> Self {
+        Self {
+            workers: None,
+            network: NetworkConfig::default(),
+            settings: Settings {
+                max_sandboxes: 100_000,
+                max_snapshots: 100_000,
+                max_processes: EngineOptions::default().processes,
+                default_disk: 1 << 30,
+                max_disk: 64 << 30,
+            },
+        }
+    }
+}
+
+impl WasmBuilder {
+    /// How many threads run guests, from 1 to 1,024. Default: as many as the host has CPUs.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = Some(workers);
+        self
+    }
+
+    /// The most sandboxes at a time, at least 1. Default: 100,000.
+    pub fn max_sandboxes(mut self, max: usize) -> Self {
+        self.settings.max_sandboxes = max;
+        self
+    }
+
+    /// The most snapshots at a time. Default: 100,000.
+    pub fn max_snapshots(mut self, max: usize) -> Self {
+        self.settings.max_snapshots = max;
+        self
+    }
+
+    /// The most processes at a time over all sandboxes, from 1 to 65,536. Address space is reserved
+    /// for them; where the host does not give it, there may be fewer. Default: 4,000, near which
+    /// Linux's usual `vm.max_map_count` ends.
+    pub fn max_processes(mut self, max: u32) -> Self {
+        self.settings.max_processes = max;
+        self
+    }
+
+    /// The disk in bytes of a sandbox that asks for none, beside its image; it is memory of the
+    /// host's as it is used. Default: 1 GiB.
+    pub fn default_disk(mut self, bytes: u64) -> Self {
+        self.settings.default_disk = bytes;
+        self
+    }
+
+    /// The most disk in bytes that a sandbox may ask for. Default: 64 GiB.
+    pub fn max_disk(mut self, bytes: u64) -> Self {
+        self.settings.max_disk = bytes;
+        self
+    }
+
+    /// The network around all sandboxes: who answers lookups, what no policy opens. Default:
+    /// [`NetworkConfig::default`].
+    pub fn network(mut self, network: NetworkConfig) -> Self {
+        self.network = network;
+        self
+    }
+
+    /// Starts the threads and makes the runtime.
+    ///
+    /// # Errors
+    /// `InvalidSpec` naming the field that is out of range; `Unavailable` when the host gives no
+    /// threads or no address space.
+    pub fn build(self) -> Result<WasmRuntime> {
+        let workers = self.workers.unwrap_or_else(|| {
+            let cpus = thread::available_parallelism();
+            cpus.map_or(1, usize::from).min(MAX_WORKERS)
+        });
+        self.settings.validate(workers)?;
+        let settings = self.settings;
+        let engine = Engine::new(&EngineOptions {
+            processes: settings.max_processes,
+        })?;
+        let kernel = Kernel::new(Arc::new(engine), workers)?;
+        let shared = Shared {
+            kernel,
+            capabilities: capabilities::of(workers, settings.max_disk),
+            sandboxes: Sandboxes::new(settings.max_sandboxes),
+            snapshots: Snapshots::new(settings.max_snapshots),
+            catalogue: Arc::new(crate::bare::Bare),
+            events: Events::new(),
+            hub: Hub::new(self.network),
+            settings,
+        };
+        Ok(WasmRuntime::over(Arc::new(shared)))
+    }
+}
+
+impl Settings {
+    fn validate(&self, workers: usize) -> Result<()> {
+        let in_range = |field: &str, value: u64, min: u64, max: u64| {
+            if (min..=max).contains(&value) {
+                return Ok(());
+            }
+            let message = format!("is {value}; it must be from {min} to {max}");
+            Err(Error::invalid("wasm.build", field, message))
+        };
+        in_range("workers", workers as u64, 1, MAX_WORKERS as u64)?;
+        in_range("max_sandboxes", self.max_sandboxes as u64, 1, u64::MAX)?;
+        let processes = u64::from(self.max_processes);
+        in_range("max_processes", processes, 1, MAX_PROCESSES.into())?;
+        in_range("max_disk", self.max_disk, 1 << 20, 1 << 50)?;
+        in_range("default_disk", self.default_disk, 1 << 20, self.max_disk)
+    }
+}
