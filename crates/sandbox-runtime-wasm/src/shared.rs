@@ -8,8 +8,8 @@ use crate::builder::Settings;
 use crate::events::{Events, SandboxEvents};
 use crate::fs::{Caller, FileTime};
 use crate::kernel::{Kernel, Machine, MachineOptions};
-use crate::origin::{self, Catalogue, Origin};
 use crate::net::{Hub, Network};
+use crate::origin::{self, Catalogue, Origin};
 use crate::sandbox::WasmSandbox;
 use crate::sandboxes::Sandboxes;
 use crate::snapshots::Snapshots;
@@ -125,7 +125,9 @@ impl Shared {
                 events: Some(events),
             },
         );
-        Ok(Arc::new(WasmSandbox::new(spec, machine, network, origin, self)))
+        Ok(Arc::new(WasmSandbox::new(
+            spec, machine, network, origin, self,
+        )))
     }
 }
 
