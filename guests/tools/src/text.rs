@@ -1,0 +1,10 @@
+//! Programs that pass data through.
+
+pub mod cat;
+pub mod dump;
+pub mod head;
+pub mod seq;
+pub mod simple;
+pub mod tail;
+pub mod tee;
+pub mod wc;
