@@ -11,6 +11,8 @@ mod bare;
 mod builder;
 mod capabilities;
 mod commands;
+#[cfg(feature = "components")]
+mod component;
 mod engine;
 mod events;
 mod files;

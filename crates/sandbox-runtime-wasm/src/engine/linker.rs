@@ -11,10 +11,3 @@ pub(super) fn linker(engine: &Engine) -> Result<Linker<ProcessState>> {
     crate::abi::add_to_linker(&mut linker)?;
     Ok(linker)
 }
-
-/// Everything that a preview 2 component can import.
-pub(super) fn component_linker(
-    engine: &Engine,
-) -> Result<wasmtime::component::Linker<ProcessState>> {
-    Ok(wasmtime::component::Linker::new(engine))
-}

@@ -29,7 +29,8 @@ pub(crate) use status::ProcessExit;
 pub(crate) struct Engine {
     wasmtime: wasmtime::Engine,
     linker: Linker<ProcessState>,
-    component_linker: wasmtime::component::Linker<ProcessState>,
+    #[cfg(feature = "components")]
+    component_linker: crate::component::Linker,
     /// How many processes there may be at once, over all sandboxes.
     pub(crate) capacity: Capacity,
 }
@@ -39,7 +40,8 @@ pub(crate) enum Executable {
     /// A preview 1 command.
     Module(InstancePre<ProcessState>),
     /// A preview 2 command.
-    Component(wasmtime::component::InstancePre<ProcessState>),
+    #[cfg(feature = "components")]
+    Component(crate::component::Program),
 }
 
 impl Engine {
@@ -54,10 +56,12 @@ impl Engine {
             Error::new(ErrorKind::Internal, "wasm.start", message).with_source(e)
         };
         let linker = linker::linker(&wasmtime).map_err(defect)?;
-        let component_linker = linker::component_linker(&wasmtime).map_err(defect)?;
+        #[cfg(feature = "components")]
+        let component_linker = crate::component::Linker::new(&wasmtime).map_err(defect)?;
         Ok(Self {
             wasmtime,
             linker,
+            #[cfg(feature = "components")]
             component_linker,
             capacity: Capacity::new(processes),
         })
@@ -86,14 +90,26 @@ impl Engine {
     ///
     /// # Errors
     /// As [`link`](Self::link).
+    #[cfg(feature = "components")]
     pub(crate) fn link_component(
         &self,
         component: &wasmtime::component::Component,
     ) -> Result<Executable, String> {
-        let linked = self.component_linker.instantiate_pre(component);
-        linked
+        self.component_linker
+            .link(component)
             .map(Executable::Component)
-            .map_err(|e| format!("{e:#}"))
+    }
+
+    /// Refuses a component: this build runs none.
+    ///
+    /// # Errors
+    /// Always.
+    #[cfg(not(feature = "components"))]
+    pub(crate) fn link_component(
+        &self,
+        _component: &wasmtime::component::Component,
+    ) -> Result<Executable, String> {
+        Err("components are left out of this build (feature `components`)".into())
     }
 }
 
@@ -109,6 +125,7 @@ impl fmt::Debug for Executable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Module(_) => "Module",
+            #[cfg(feature = "components")]
             Self::Component(_) => "Component",
         })
     }

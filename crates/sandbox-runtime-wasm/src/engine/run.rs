@@ -44,7 +44,8 @@ impl Engine {
         });
         let result = match &*code {
             Executable::Module(pre) => run_module(&mut store, pre).await,
-            Executable::Component(pre) => run_component(&mut store, pre).await,
+            #[cfg(feature = "components")]
+            Executable::Component(program) => crate::component::run(&mut store, program).await,
         };
         let state = store.data_mut();
         match result {
@@ -70,15 +71,6 @@ async fn run_module(
     store.data_mut().memory = instance.get_memory(&mut *store, "memory");
     let start = instance.get_typed_func::<(), ()>(&mut *store, "_start")?;
     start.call_async(store, ()).await
-}
-
-/// Runs the component's `wasi:cli/run`.
-async fn run_component(
-    store: &mut Store<ProcessState>,
-    pre: &wasmtime::component::InstancePre<ProcessState>,
-) -> wasmtime::Result<()> {
-    let _instance = pre.instantiate_async(&mut *store).await?;
-    Err(wasmtime::format_err!("components have no entry yet"))
 }
 
 /// The error that [`ProcessState::next`] goes with.

@@ -18,6 +18,9 @@ pub(crate) struct ProcessState {
     /// The program to run next, when `exec` has found one: set before the host function fails with
     /// [`ExecRequested`](super::status::ExecRequested).
     pub(crate) next: Option<Prepared>,
+    /// What a component's calls need, once one runs.
+    #[cfg(feature = "components")]
+    pub(crate) component: Option<Box<crate::component::State>>,
     pub(super) limiter: Limiter,
 }
 
@@ -28,6 +31,8 @@ impl ProcessState {
             process,
             memory: None,
             next: None,
+            #[cfg(feature = "components")]
+            component: None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What every call has at hand.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::memory::Guest;
 use crate::fs::{At, Caller, Handle};
@@ -18,8 +19,7 @@ impl Call<'_> {
     /// # Errors
     /// `BADF`.
     pub(super) fn description(&self, fd: Fd) -> Result<Arc<Description>> {
-        let descriptors = self.process.descriptors.lock();
-        Ok(descriptors.get(fd)?.description.clone())
+        description(self.process, fd)
     }
 
     /// The sandbox's files.
@@ -39,10 +39,7 @@ impl Call<'_> {
 
     /// Permission bits of something new, as the umask leaves them.
     pub(super) fn mode(&self, mode: u32) -> u32 {
-        mode & !self
-            .process
-            .umask
-            .load(std::sync::atomic::Ordering::Relaxed)
+        masked(self.process, mode)
     }
 
     /// A path of the guest: from where, and its text.
@@ -52,23 +49,45 @@ impl Call<'_> {
     pub(super) fn place(&self, fd: Fd, path: u32, len: u32) -> Result<Place<'_>> {
         let dir = self.description(fd)?;
         let path = self.memory.path(path, len)?;
-        match &dir.object {
-            Object::Directory(_) => Ok(Place { dir, path }),
-            _ => Err(Errno::NOTDIR),
-        }
+        Place::new(dir, path)
     }
+}
+
+/// What descriptor `fd` of `process` stands for.
+///
+/// # Errors
+/// `BADF`.
+pub(crate) fn description(process: &Process, fd: Fd) -> Result<Arc<Description>> {
+    let descriptors = process.descriptors.lock();
+    Ok(descriptors.get(fd)?.description.clone())
+}
+
+/// Permission bits of something new, as the umask of `process` leaves them.
+pub(crate) fn masked(process: &Process, mode: u32) -> u32 {
+    mode & !process.umask.load(Ordering::Relaxed)
 }
 
 /// A path and the open directory that it starts from. The directory stays open as long as this
 /// lives: it must outlive the lock of the files, never the other way round.
-pub(super) struct Place<'m> {
+pub(crate) struct Place<'m> {
     dir: Arc<Description>,
     pub(super) path: &'m str,
 }
 
-impl Place<'_> {
+impl<'m> Place<'m> {
+    /// `path` seen from `dir`.
+    ///
+    /// # Errors
+    /// `NOTDIR` when that is no directory.
+    pub(crate) fn new(dir: Arc<Description>, path: &'m str) -> Result<Self> {
+        match &dir.object {
+            Object::Directory(_) => Ok(Self { dir, path }),
+            _ => Err(Errno::NOTDIR),
+        }
+    }
+
     /// This as the file system takes it.
-    pub(super) fn at(&self) -> Result<At<'_>> {
+    pub(crate) fn at(&self) -> Result<At<'_>> {
         Ok(At::below(self.dir()?, self.path))
     }
 

@@ -107,7 +107,7 @@ fn fd_stat(description: &Arc<Description>) -> FdStat {
 }
 
 /// What preview 1 calls an object.
-pub(super) fn file_type(object: &Object) -> FileType {
+pub(crate) fn file_type(object: &Object) -> FileType {
     match object {
         Object::File(_) => FileType::RegularFile,
         Object::Directory(_) => FileType::Directory,

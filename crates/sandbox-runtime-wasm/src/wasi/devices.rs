@@ -80,7 +80,7 @@ pub(crate) fn device(files: &FileSystem, ino: Ino) -> Option<Device> {
 }
 
 /// Whether the inode is `/dev`, so that its entries are devices by [`named`].
-pub(super) fn is_dev(files: &FileSystem, ino: Ino) -> bool {
+pub(crate) fn is_dev(files: &FileSystem, ino: Ino) -> bool {
     files.child(Ino::ROOT, "dev") == Some(ino)
 }
 

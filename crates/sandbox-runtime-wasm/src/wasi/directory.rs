@@ -48,15 +48,20 @@ impl Call<'_> {
 
 /// Writes what fits of an entry; answers what is left of the buffer.
 fn put<'b>(buffer: &'b mut [u8], entry: &DirEntry, in_dev: bool) -> &'b mut [u8] {
-    let kind = match entry.kind {
+    let kind = entry_type(entry, in_dev);
+    let head = dirent(entry.next, entry.ino.get(), entry.name.len() as u32, kind);
+    let buffer = copy(buffer, &head);
+    copy(buffer, entry.name.as_bytes())
+}
+
+/// The kind of an entry of a directory, which is `/dev` with `in_dev`.
+pub(crate) fn entry_type(entry: &DirEntry, in_dev: bool) -> FileType {
+    match entry.kind {
         sandbox_core::FileKind::File if in_dev && devices::named(&entry.name).is_some() => {
             FileType::CharacterDevice
         }
         kind => kind.into(),
-    };
-    let head = dirent(entry.next, entry.ino.get(), entry.name.len() as u32, kind);
-    let buffer = copy(buffer, &head);
-    copy(buffer, entry.name.as_bytes())
+    }
 }
 
 fn copy<'b>(buffer: &'b mut [u8], bytes: &[u8]) -> &'b mut [u8] {

@@ -45,11 +45,7 @@ impl Call<'_> {
 
     pub(super) fn fd_filestat_get(&mut self, fd: Fd, out: u32) -> Result<()> {
         let description = self.description(fd)?;
-        let stat = match description.handle() {
-            Some(handle) => handle.files().lock().metadata_of(handle.get())?.into(),
-            None => devices::stat_of(&description.object)
-                .unwrap_or_else(|| FileStat::of_stream(file_type(&description.object))),
-        };
+        let stat = stat_of(&description)?;
         self.memory.write(out, &stat.to_bytes())
     }
 
@@ -115,5 +111,17 @@ fn writable_file(description: &Description) -> Result<&OpenHandle> {
         Object::File(handle) if description.write => Ok(handle),
         Object::File(_) | Object::Directory(_) => Err(Errno::BADF),
         _ => Err(Errno::INVAL),
+    }
+}
+
+/// The attributes of what is open.
+///
+/// # Errors
+/// `BADF` for a file of a tree that was put away.
+pub(crate) fn stat_of(description: &Description) -> Result<FileStat> {
+    match description.handle() {
+        Some(handle) => Ok(handle.files().lock().metadata_of(handle.get())?.into()),
+        None => Ok(devices::stat_of(&description.object)
+            .unwrap_or_else(|| FileStat::of_stream(file_type(&description.object)))),
     }
 }

@@ -35,3 +35,18 @@ mod times;
 mod transfer;
 
 pub(crate) use link::add_to_linker;
+
+/// What preview 2 does alike.
+#[cfg(feature = "components")]
+pub(crate) mod shared {
+    pub(crate) use super::call::{Place, masked};
+    pub(crate) use super::descriptors::file_type;
+    pub(crate) use super::devices::is_dev;
+    pub(crate) use super::directory::entry_type;
+    pub(crate) use super::files::stat_of;
+    pub(crate) use super::layout::{FileStat, FileType};
+    pub(crate) use super::open::{OpenRequest, open_at};
+    pub(crate) use super::paths::stat_at;
+    pub(crate) use super::process::die_if_doomed;
+    pub(crate) use super::transfer::write_some;
+}

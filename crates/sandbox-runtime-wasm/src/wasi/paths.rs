@@ -3,11 +3,11 @@
 //! A path starts at an open directory, but the boundary is the sandbox's root and no directory: an
 //! absolute path starts at the root, and `..` leads up to it.
 
-use super::call::Call;
+use super::call::{Call, Place, description};
 use super::devices;
 use super::layout::FileStat;
 use super::times;
-use crate::kernel::{Errno, Fd, Result};
+use crate::kernel::{Errno, Fd, Process, Result};
 
 /// `lookupflags`: whether a link at the end is followed.
 pub(super) fn follows(flags: u32) -> Result<bool> {
@@ -47,30 +47,8 @@ impl Call<'_> {
         out: u32,
     ) -> Result<()> {
         let follow = follows(flags)?;
-        let stat = self.stat(fd, follow, path, len)?;
+        let stat = stat_at(self.process, &self.place(fd, path, len)?, follow)?;
         self.memory.write(out, &stat.to_bytes())
-    }
-
-    fn stat(&self, fd: Fd, follow: bool, path: u32, len: u32) -> Result<FileStat> {
-        let place = self.place(fd, path, len)?;
-        let files = self.files().lock();
-        let metadata = match files.metadata(place.at()?, follow) {
-            Ok(metadata) => metadata,
-            Err(missing) => {
-                let number = devices::descriptor_at(&files, place.at()?, follow);
-                drop(files);
-                let description = self.description(number.ok_or(missing)?)?;
-                let stat = devices::stat_of(&description.object);
-                let file_type = super::descriptors::file_type(&description.object);
-                return Ok(stat.unwrap_or(FileStat::of_stream(file_type)));
-            }
-        };
-        let device = devices::device(&files, metadata.ino).is_some();
-        let mut stat = FileStat::from(metadata);
-        if device {
-            stat.file_type = super::layout::FileType::CharacterDevice;
-        }
-        Ok(stat)
     }
 
     #[expect(clippy::too_many_arguments, reason = "preview 1 has it so")]
@@ -162,4 +140,29 @@ impl Call<'_> {
         self.memory.write(buffer, &text.as_bytes()[..kept])?;
         self.memory.write_u32(out, kept as u32)
     }
+}
+
+/// The attributes of what is at `place`; a link at the end is followed with `follow`.
+///
+/// # Errors
+/// Those of `stat(2)`.
+pub(crate) fn stat_at(process: &Process, place: &Place<'_>, follow: bool) -> Result<FileStat> {
+    let files = process.machine.files.lock();
+    let metadata = match files.metadata(place.at()?, follow) {
+        Ok(metadata) => metadata,
+        Err(missing) => {
+            let number = devices::descriptor_at(&files, place.at()?, follow);
+            drop(files);
+            let description = description(process, number.ok_or(missing)?)?;
+            let stat = devices::stat_of(&description.object);
+            let file_type = super::descriptors::file_type(&description.object);
+            return Ok(stat.unwrap_or(FileStat::of_stream(file_type)));
+        }
+    };
+    let device = devices::device(&files, metadata.ino).is_some();
+    let mut stat = FileStat::from(metadata);
+    if device {
+        stat.file_type = super::layout::FileType::CharacterDevice;
+    }
+    Ok(stat)
 }

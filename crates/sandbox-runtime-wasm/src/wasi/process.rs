@@ -37,7 +37,7 @@ pub(super) async fn yield_now() {
 }
 
 /// Stands still when the process is to end or stop, so that it does nothing more on the way.
-pub(super) async fn die_if_doomed(process: &Process) {
+pub(crate) async fn die_if_doomed(process: &Process) {
     if process.must_yield() {
         yield_now().await;
     }

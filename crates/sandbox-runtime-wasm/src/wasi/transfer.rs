@@ -215,7 +215,7 @@ fn write_file(
 }
 
 /// Writes what fits. The file system writes all or nothing; Linux fills the disk to the last byte.
-fn write_some(
+pub(crate) fn write_some(
     files: &mut fs::FileSystem,
     handle: &OpenHandle,
     offset: u64,

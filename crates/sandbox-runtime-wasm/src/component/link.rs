@@ -1,0 +1,114 @@
+//! What a component can import, and whether it is a program.
+
+use std::fmt;
+
+use wasmtime::component::{Component, Linker as ComponentLinker};
+use wasmtime::{Engine, Result};
+
+use super::bindings::CommandPre;
+use super::bindings::wasi::{cli, clocks, filesystem, random, sockets};
+use super::state::{HostData, host};
+use crate::engine::ProcessState;
+
+/// Everything that a command component can import.
+pub(crate) struct Linker(ComponentLinker<ProcessState>);
+
+/// A component that is compiled and linked, ready to be instantiated any number of times.
+#[derive(Clone)]
+pub(crate) struct Program {
+    pub(super) command: CommandPre<ProcessState>,
+    /// Linear memories of an instance.
+    pub(super) memories: u32,
+}
+
+/// The most linear memories of a component, over all its instances.
+const MAX_MEMORIES: u32 = 8;
+/// The most tables.
+const MAX_TABLES: u32 = 32;
+
+macro_rules! add {
+    ($linker:ident: $($interface:path,)*) => {{
+        $({
+            use $interface as interface;
+            interface::add_to_linker::<ProcessState, HostData>(&mut $linker, host)?;
+        })*
+    }};
+}
+
+impl Linker {
+    pub(crate) fn new(engine: &Engine) -> Result<Self> {
+        let mut linker = ComponentLinker::new(engine);
+        wasmtime_wasi_io::add_to_linker_async(&mut linker)?;
+        add! { linker:
+            cli::environment,
+            cli::exit,
+            cli::stdin,
+            cli::stdout,
+            cli::stderr,
+            cli::terminal_input,
+            cli::terminal_output,
+            cli::terminal_stdin,
+            cli::terminal_stdout,
+            cli::terminal_stderr,
+            clocks::monotonic_clock,
+            clocks::wall_clock,
+            filesystem::preopens,
+            filesystem::types,
+            random::insecure,
+            random::insecure_seed,
+            random::random,
+            sockets::instance_network,
+            sockets::ip_name_lookup,
+            sockets::tcp,
+            sockets::tcp_create_socket,
+            sockets::udp,
+            sockets::udp_create_socket,
+        }
+        let mut options = sockets::network::LinkOptions::default();
+        options.network_error_code(true);
+        sockets::network::add_to_linker::<ProcessState, HostData>(&mut linker, &options, host)?;
+        Ok(Self(linker))
+    }
+
+    /// Links a compiled component.
+    ///
+    /// # Errors
+    /// Why it is no program that can run here, for a person: what it imports and does not get,
+    /// that it exports no `wasi:cli/run`, that it has too many memories or tables.
+    pub(crate) fn link(&self, component: &Component) -> Result<Program, String> {
+        let memories = check(component)?;
+        let told = |error: wasmtime::Error| format!("{error:#}");
+        let linked = self.0.instantiate_pre(component).map_err(told)?;
+        let command = CommandPre::new(linked).map_err(|error| {
+            format!("it exports no `wasi:cli/run` of WASI 0.2, so it is a library: {error:#}")
+        })?;
+        Ok(Program { command, memories })
+    }
+}
+
+/// How many memories a component has, when it does not have too much.
+fn check(component: &Component) -> Result<u32, String> {
+    let Some(required) = component.resources_required() else {
+        return Err("it takes modules or components from outside".into());
+    };
+    if required.num_memories > MAX_MEMORIES {
+        let has = required.num_memories;
+        return Err(format!(
+            "it has {has} memories; the limit is {MAX_MEMORIES}"
+        ));
+    }
+    if required.num_tables > MAX_TABLES {
+        let has = required.num_tables;
+        return Err(format!("it has {has} tables; the limit is {MAX_TABLES}"));
+    }
+    Ok(required.num_memories)
+}
+
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Program");
+        debug
+            .field("memories", &self.memories)
+            .finish_non_exhaustive()
+    }
+}
