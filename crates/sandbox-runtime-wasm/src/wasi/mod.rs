@@ -35,6 +35,9 @@ mod subscription;
 mod times;
 mod transfer;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use link::add_to_linker;
 
 /// What preview 2 does alike.
