@@ -1,0 +1,226 @@
+//! Embeds the programs of the image `base`: the shell and the tools, as WebAssembly.
+//!
+//! What `prebuilt/` has is taken from there. Otherwise, and with `SANDBOX_WASM_GUESTS=build`, they
+//! are built from the workspace `guests/` at the root of the repository, which needs Rust's target
+//! `wasm32-wasip1`. With `SANDBOX_WASM_GUESTS=none` there are none, for who brings images of
+//! their own.
+
+use std::env;
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, exit};
+
+use sha2::{Digest, Sha256};
+
+/// Chooses where the programs come from.
+const CHOICE: &str = "SANDBOX_WASM_GUESTS";
+const TARGET: &str = "wasm32-wasip1";
+/// Packages of the workspace that are libraries, or programs for tests alone.
+const NO_PROGRAMS: [&str; 1] = ["tests"];
+
+/// A program to embed.
+struct Guest {
+    name: String,
+    /// Of the bytes when unpacked.
+    sha256: String,
+    size: usize,
+    packed: bool,
+    path: PathBuf,
+    /// The names under which it is installed; empty: its own.
+    applets: String,
+}
+
+fn main() {
+    println!("cargo::rerun-if-env-changed={CHOICE}");
+    println!("cargo::rerun-if-changed=build.rs");
+    let root = PathBuf::from(needed("CARGO_MANIFEST_DIR"));
+    let prebuilt = root.join("prebuilt");
+    println!("cargo::rerun-if-changed={}", prebuilt.display());
+    let choice = env::var(CHOICE).unwrap_or_default();
+    let guests = match choice.as_str() {
+        "" if prebuilt.join("manifest").exists() => read_prebuilt(&prebuilt),
+        "" | "build" => build(&root),
+        "none" => Vec::new(),
+        other => fail(&format!("{CHOICE} is `build`, `none` or not set, not `{other}`")),
+    };
+    let out = PathBuf::from(needed("OUT_DIR")).join("guests.rs");
+    fs::write(&out, source(&guests)).unwrap_or_else(|e| fail(&format!("{}: {e}", out.display())));
+}
+
+/// The list as Rust, included by `src/images/guests.rs`.
+fn source(guests: &[Guest]) -> String {
+    let mut source = String::from("pub(super) static GUESTS: &[Guest] = &[\n");
+    for guest in guests {
+        let Guest {
+            name,
+            sha256,
+            size,
+            packed,
+            path,
+            applets,
+        } = guest;
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            source,
+            "Guest {{ name: {name:?}, sha256: {sha256:?}, size: {size}, packed: {packed}, \
+             bytes: include_bytes!({path:?}), applets: {applets:?} }},"
+        );
+    }
+    source + "];\n"
+}
+
+/// Reads `prebuilt/manifest`: a line `guest NAME SHA256 SIZE APPLET,APPLET…` for each program.
+fn read_prebuilt(prebuilt: &Path) -> Vec<Guest> {
+    let path = prebuilt.join("manifest");
+    let text = read(&path);
+    let lines = text.lines().filter_map(|line| line.strip_prefix("guest "));
+    lines
+        .map(|line| {
+            let words: Vec<_> = line.split_whitespace().collect();
+            let [name, sha256, size, applets @ ..] = words.as_slice() else {
+                fail(&format!("{}: `{line}` is no program", path.display()))
+            };
+            Guest {
+                name: (*name).to_owned(),
+                sha256: (*sha256).to_owned(),
+                size: size
+                    .parse()
+                    .unwrap_or_else(|_| fail(&format!("{}: no size `{size}`", path.display()))),
+                packed: true,
+                path: prebuilt.join(format!("{name}.wasm.xz")),
+                applets: applets.concat().replace(',', "\n"),
+            }
+        })
+        .collect()
+}
+
+/// Builds every program of the workspace `guests/`.
+fn build(root: &Path) -> Vec<Guest> {
+    let sources = root.join("../../guests");
+    let sources = sources.canonicalize().unwrap_or_else(|_| {
+        fail(&format!(
+            "there are no programs for Wasm sandboxes: {} has none, and {} is not there.\n\
+             Set {CHOICE}=none to build without them.",
+            root.join("prebuilt").display(),
+            sources.display()
+        ))
+    });
+    let packages = packages(&sources);
+    let out = PathBuf::from(needed("OUT_DIR"));
+    // …/target/debug/build/PACKAGE/out: shared by the profiles and by who else builds there.
+    let target = out.ancestors().nth(4).unwrap_or(&out).join("guests");
+    fs::create_dir_all(&target).unwrap_or_else(|e| fail(&format!("{}: {e}", target.display())));
+    // Several builds may share the directory: what one has made is copied before the next begins.
+    let lock = File::create(target.join("lock"));
+    let _lock = lock.and_then(|lock| lock.lock().map(|()| lock));
+    cargo(&sources, &target, &packages);
+    let programs = packages.iter();
+    programs.map(|package| program(package, &target, &out)).collect()
+}
+
+/// The directories of packages with programs. Watches them all.
+fn packages(sources: &Path) -> Vec<PathBuf> {
+    println!("cargo::rerun-if-changed={}", sources.display());
+    let entries = fs::read_dir(sources);
+    let entries = entries.unwrap_or_else(|e| fail(&format!("{}: {e}", sources.display())));
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut packages: Vec<_> = paths
+        .filter(|path| path.join("src/main.rs").exists())
+        .filter(|path| !NO_PROGRAMS.iter().any(|name| path.ends_with(name)))
+        .collect();
+    packages.sort();
+    packages
+}
+
+/// Runs the inner build with nothing of the outer one's environment but where the tools are.
+fn cargo(sources: &Path, target: &Path, packages: &[PathBuf]) {
+    if packages.is_empty() {
+        return;
+    }
+    let mut cargo = Command::new(needed("CARGO"));
+    for (name, _) in env::vars_os() {
+        let Some(name) = name.to_str() else { continue };
+        let tools = ["CARGO_HOME", "CARGO_NET_OFFLINE", "CARGO_HTTP_CAINFO"].contains(&name);
+        let outer = ["CARGO", "RUSTC", "RUSTFLAGS", "RUSTDOC", "DEP_", "CLIPPY", "MIRI"];
+        if !tools && outer.iter().any(|prefix| name.starts_with(prefix)) {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
+        .current_dir(sources)
+        .args(["build", "--release", "--locked", "--bins", "--target", TARGET])
+        .arg("--target-dir")
+        .arg(target);
+    for package in packages {
+        let manifest = read(&package.join("Cargo.toml"));
+        cargo.arg("--package").arg(package_name(&manifest));
+    }
+    let output = cargo.output();
+    let output = output.unwrap_or_else(|e| fail(&format!("cargo does not start: {e}")));
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        fail(&format!(
+            "the programs for Wasm sandboxes could not be built.\n\
+             Where the target is missing: rustup target add {TARGET}\n{said}"
+        ));
+    }
+}
+
+/// The program of `package`, copied from where it was built.
+fn program(package: &Path, target: &Path, out: &Path) -> Guest {
+    let manifest = read(&package.join("Cargo.toml"));
+    let applets = fs::read_to_string(package.join("applets")).unwrap_or_default();
+    let name = program_name(&manifest);
+    let built = target.join(TARGET).join("release").join(format!("{name}.wasm"));
+    let bytes = fs::read(&built).unwrap_or_else(|e| fail(&format!("{}: {e}", built.display())));
+    let path = out.join(format!("{name}.wasm"));
+    fs::write(&path, &bytes).unwrap_or_else(|e| fail(&format!("{}: {e}", path.display())));
+    Guest {
+        name,
+        sha256: hex(&Sha256::digest(&bytes)),
+        size: bytes.len(),
+        packed: false,
+        path,
+        applets,
+    }
+}
+
+fn package_name(manifest: &str) -> String {
+    let package = manifest.split("[package]").nth(1).unwrap_or_default();
+    name_in(package)
+}
+
+/// The name of the program: of its `[[bin]]`, or the package's own.
+fn program_name(manifest: &str) -> String {
+    match manifest.split("[[bin]]").nth(1) {
+        Some(bin) => name_in(bin),
+        None => package_name(manifest),
+    }
+}
+
+fn name_in(section: &str) -> String {
+    let line = section.lines().find(|line| line.starts_with("name"));
+    let name = line.and_then(|line| line.split('"').nth(1));
+    name.unwrap_or_else(|| fail("a Cargo.toml in guests/ has no name"))
+        .to_owned()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|e| fail(&format!("{}: {e}", path.display())))
+}
+
+fn needed(name: &str) -> String {
+    env::var(name).unwrap_or_else(|_| fail(&format!("{name} is not set")))
+}
+
+fn fail(message: &str) -> ! {
+    for line in message.lines() {
+        println!("cargo::error={line}");
+    }
+    exit(1)
+}
