@@ -5,6 +5,7 @@
 //! A function gets at its process through `caller.data().process` and at the guest's memory
 //! through [`wasi::memory`](crate::wasi::memory).
 
+mod backend;
 mod capacity;
 mod config;
 mod limiter;

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use sandbox_core::{FileKind, MAX_ARGUMENT_BYTES};
 
 use super::account::Charge;
@@ -10,7 +9,7 @@ use super::errno::{Errno, Result};
 use super::machine::Machine;
 use super::process::Image;
 use crate::engine::{Executable, Prepared};
-use crate::fs::{OpenOptions, Result as FileResult};
+use crate::fs::{Contents, OpenOptions, Result as FileResult};
 use crate::lock::Lock;
 
 /// The most bytes of a program's arguments, and the most of its environment.
@@ -43,7 +42,7 @@ pub(super) struct Execution {
 #[derive(Debug)]
 enum Kind {
     Stub(String),
-    Wasm(Bytes, Charge),
+    Wasm(Contents),
     Script(Vec<String>),
 }
 
@@ -72,7 +71,7 @@ impl Machine {
         let code = loop {
             match self.classify(&absolute(&cwd, &path))? {
                 Kind::Stub(sha256) => break self.program(&sha256).await?,
-                Kind::Wasm(wasm, _charge) => break self.programs.compile(wasm).await?,
+                Kind::Wasm(wasm) => break self.programs.compile(wasm).await?,
                 Kind::Script(interpreter) => {
                     scripts += 1;
                     if scripts > MAX_SCRIPTS {
@@ -137,7 +136,7 @@ impl Machine {
     }
 
     fn classify(&self, path: &str) -> Result<Kind> {
-        let size = self.check_executable(path)?;
+        self.check_executable(path)?;
         let head = self.read_file(path, HEAD_BYTES)?;
         if let Some(stub) = head.strip_prefix(STUB) {
             let sha256 = stub.get(..64).ok_or(Errno::NOEXEC)?;
@@ -145,12 +144,7 @@ impl Machine {
             return Ok(Kind::Stub(text.into()));
         }
         if head.starts_with(WASM) {
-            if size > self.programs.max_wasm_bytes() {
-                return Err(Errno::NOMEM);
-            }
-            let charge = Charge::take(&self.memory, size).ok_or(Errno::NOMEM)?;
-            let length = usize::try_from(size).map_err(|_| Errno::NOMEM)?;
-            return Ok(Kind::Wasm(self.read_file(path, length)?.into(), charge));
+            return Ok(Kind::Wasm(self.files.lock().contents(path)?));
         }
         let line = head.strip_prefix(b"#!").ok_or(Errno::NOEXEC)?;
         interpreter(line, head.len() == HEAD_BYTES).map(Kind::Script)

@@ -4,10 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::Bytes;
-
 use super::errno::Errno;
 use crate::engine::Executable;
+use crate::fs::Contents;
 
 /// The programs of one sandbox: those its image brought, and what compiles its own.
 ///
@@ -29,10 +28,7 @@ pub(crate) trait Programs: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`LoadError`].
-    async fn compile(&self, wasm: Bytes) -> Result<Arc<Executable>, LoadError>;
-
-    /// The most bytes of a Wasm file that [`compile`](Self::compile) takes.
-    fn max_wasm_bytes(&self) -> u64;
+    async fn compile(&self, wasm: Contents) -> Result<Arc<Executable>, LoadError>;
 }
 
 /// Why there is no code to run.

@@ -38,7 +38,7 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
     /// Takes up what [`compile`](Self::compile) made, and links it.
     ///
     /// # Errors
-    /// Why it cannot be.
+    /// [`Refused::NotLinked`] for what is imported and not provided; [`Refused::Broken`].
     fn load(&self, kind: Kind, code: Compiled<'_>) -> Result<Self::Code, Refused>;
 }
 

@@ -12,6 +12,7 @@ mod limits;
 mod pool;
 mod program;
 mod refused;
+mod sandbox;
 mod scan;
 
 #[cfg(test)]
@@ -28,4 +29,5 @@ pub use limits::ModuleLimits;
 pub(crate) use pool::Asker;
 pub use program::{MAX_STUB_BYTES, Program, ProgramSet, stub_digest};
 pub use refused::Refused;
+pub(crate) use sandbox::SandboxPrograms;
 pub use scan::{Kind, kind_of};

@@ -27,6 +27,8 @@ pub enum Refused {
         /// The name in that module.
         name: String,
     },
+    /// What it imports is not what is provided.
+    NotLinked(String),
     /// It is valid, and no program.
     NoProgram(String),
     /// Too many modules of this tenant wait already.
@@ -52,6 +54,7 @@ impl fmt::Display for Refused {
                 f,
                 "the module imports `{name}` from `{module}`, which is not provided here"
             ),
+            Self::NotLinked(why) => write!(f, "the module does not fit what is provided: {why}"),
             Self::NoProgram(why) => write!(f, "the module is no program: {why}"),
             Self::Busy { limit } => {
                 write!(
@@ -71,9 +74,10 @@ impl Refused {
     pub fn into_error(self, operation: &'static str, field: &str) -> Error {
         let kind = match self {
             Self::TooLarge { .. } | Self::Busy { .. } => ErrorKind::LimitExceeded,
-            Self::Malformed(_) | Self::UnknownImport { .. } | Self::NoProgram(_) => {
-                ErrorKind::InvalidSpec
-            }
+            Self::Malformed(_)
+            | Self::UnknownImport { .. }
+            | Self::NotLinked(_)
+            | Self::NoProgram(_) => ErrorKind::InvalidSpec,
             Self::Broken(_) => ErrorKind::Internal,
         };
         Error::new(kind, operation, self.to_string()).with_field(field)
