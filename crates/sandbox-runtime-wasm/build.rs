@@ -42,7 +42,9 @@ fn main() {
         "" if prebuilt.join("manifest").exists() => read_prebuilt(&prebuilt),
         "" | "build" => build(&root),
         "none" => Vec::new(),
-        other => fail(&format!("{CHOICE} is `build`, `none` or not set, not `{other}`")),
+        other => fail(&format!(
+            "{CHOICE} is `build`, `none` or not set, not `{other}`"
+        )),
     };
     let out = PathBuf::from(needed("OUT_DIR")).join("guests.rs");
     fs::write(&out, source(&guests)).unwrap_or_else(|e| fail(&format!("{}: {e}", out.display())));
@@ -50,7 +52,7 @@ fn main() {
 
 /// The list as Rust, included by `src/images/guests.rs`.
 fn source(guests: &[Guest]) -> String {
-    let mut source = String::from("pub(super) static GUESTS: &[Guest] = &[\n");
+    let mut source = String::from("static GUESTS: &[Guest] = &[\n");
     for guest in guests {
         let Guest {
             name,
@@ -116,7 +118,9 @@ fn build(root: &Path) -> Vec<Guest> {
     let _lock = lock.and_then(|lock| lock.lock().map(|()| lock));
     cargo(&sources, &target, &packages);
     let programs = packages.iter();
-    programs.map(|package| program(package, &target, &out)).collect()
+    programs
+        .map(|package| program(package, &target, &out))
+        .collect()
 }
 
 /// The directories of packages with programs. Watches them all.
@@ -142,14 +146,29 @@ fn cargo(sources: &Path, target: &Path, packages: &[PathBuf]) {
     for (name, _) in env::vars_os() {
         let Some(name) = name.to_str() else { continue };
         let tools = ["CARGO_HOME", "CARGO_NET_OFFLINE", "CARGO_HTTP_CAINFO"].contains(&name);
-        let outer = ["CARGO", "RUSTC", "RUSTFLAGS", "RUSTDOC", "DEP_", "CLIPPY", "MIRI"];
+        let outer = [
+            "CARGO",
+            "RUSTC",
+            "RUSTFLAGS",
+            "RUSTDOC",
+            "DEP_",
+            "CLIPPY",
+            "MIRI",
+        ];
         if !tools && outer.iter().any(|prefix| name.starts_with(prefix)) {
             cargo.env_remove(name);
         }
     }
     cargo
         .current_dir(sources)
-        .args(["build", "--release", "--locked", "--bins", "--target", TARGET])
+        .args([
+            "build",
+            "--release",
+            "--locked",
+            "--bins",
+            "--target",
+            TARGET,
+        ])
         .arg("--target-dir")
         .arg(target);
     for package in packages {
@@ -172,7 +191,10 @@ fn program(package: &Path, target: &Path, out: &Path) -> Guest {
     let manifest = read(&package.join("Cargo.toml"));
     let applets = fs::read_to_string(package.join("applets")).unwrap_or_default();
     let name = program_name(&manifest);
-    let built = target.join(TARGET).join("release").join(format!("{name}.wasm"));
+    let built = target
+        .join(TARGET)
+        .join("release")
+        .join(format!("{name}.wasm"));
     let bytes = fs::read(&built).unwrap_or_else(|e| fail(&format!("{}: {e}", built.display())));
     let path = out.join(format!("{name}.wasm"));
     fs::write(&path, &bytes).unwrap_or_else(|e| fail(&format!("{}: {e}", path.display())));

@@ -9,6 +9,7 @@ use sandbox_core::{Error, Result};
 use crate::capabilities;
 use crate::engine::{Engine, EngineOptions};
 use crate::events::Events;
+use crate::images::Images;
 use crate::kernel::Kernel;
 use crate::net::{Hub, NetworkConfig};
 use crate::programs::ModuleLimits;
@@ -173,13 +174,16 @@ impl WasmBuilder {
         let engine = Engine::new(&EngineOptions {
             processes: settings.max_processes,
         })?;
-        let kernel = Kernel::new(Arc::new(engine), workers)?;
+        let engine = Arc::new(engine);
+        // Guests go on meanwhile.
+        let images = Images::new(engine.clone(), None, workers.div_ceil(2));
+        let kernel = Kernel::new(engine, workers)?;
         let shared = Shared {
             kernel,
             capabilities: capabilities::of(workers, settings.max_disk),
             sandboxes: Sandboxes::new(settings.max_sandboxes),
             snapshots: Snapshots::new(settings.max_snapshots),
-            catalogue: Arc::new(crate::bare::Bare),
+            catalogue: Arc::new(images),
             events: Events::new(),
             hub: Hub::new(self.network),
             settings,

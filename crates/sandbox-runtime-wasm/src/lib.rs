@@ -7,7 +7,6 @@
 )]
 
 mod abi;
-mod bare;
 mod builder;
 mod capabilities;
 mod commands;
@@ -17,20 +16,13 @@ mod engine;
 mod events;
 mod files;
 pub mod fs;
+pub mod images;
 mod jobs;
 mod kernel;
 mod lock;
 pub mod net;
 mod origin;
 mod process;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        unused_imports,
-        reason = "the kernel that asks is not there yet"
-    )
-)]
 pub mod programs;
 mod random;
 mod runtime;

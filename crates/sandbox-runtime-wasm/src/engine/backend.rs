@@ -18,7 +18,9 @@ impl Backend for Engine {
 
     fn engine(&self) -> Digest {
         let mut hasher = ShaHasher(Sha256::new());
-        self.wasmtime.precompile_compatibility_hash().hash(&mut hasher);
+        self.wasmtime
+            .precompile_compatibility_hash()
+            .hash(&mut hasher);
         env!("CARGO_PKG_VERSION").hash(&mut hasher);
         Digest::from_bytes(hasher.0.finalize().into())
     }
@@ -77,6 +79,9 @@ impl Hasher for ShaHasher {
 
     fn finish(&self) -> u64 {
         let digest = self.0.clone().finalize();
-        digest.iter().take(8).fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
+        digest
+            .iter()
+            .take(8)
+            .fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
     }
 }

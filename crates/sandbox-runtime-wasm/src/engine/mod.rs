@@ -10,7 +10,6 @@ mod capacity;
 mod config;
 mod limiter;
 mod linker;
-mod load;
 mod run;
 mod state;
 mod status;

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use super::errno::Errno;
 use crate::engine::Executable;
 use crate::fs::Contents;
+use async_trait::async_trait;
 
 /// The programs of one sandbox: those its image brought, and what compiles its own.
 ///

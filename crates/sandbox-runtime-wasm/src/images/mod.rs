@@ -1,0 +1,32 @@
+//! Images: what sandboxes are made from.
+//!
+//! `base` is part of this program: a small Linux tree with a shell and tools. The others are
+//! languages, which are [pulled](pull) once from the package registries where they are published,
+//! as their [`Manifest`]s pin them, into an [`ImageStore`].
+
+#[cfg(feature = "pull")]
+mod adapt;
+mod base;
+mod catalogue;
+mod guests;
+mod image;
+mod manifest;
+mod places;
+mod prepare;
+#[cfg(feature = "pull")]
+mod pull;
+mod store;
+mod tree;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use catalogue::Images;
+pub(crate) use image::Image;
+pub use manifest::{
+    Adapt, FileEntry, Manifest, Package, Packed, ProgramEntry, RegistryKind, Source, Step,
+    StepKind, Stub,
+};
+#[cfg(feature = "pull")]
+pub use pull::{Registries, pull};
+pub use store::ImageStore;
