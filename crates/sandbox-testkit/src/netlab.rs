@@ -5,7 +5,7 @@
 //! one is missing.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -142,6 +142,25 @@ impl NetLab {
             host_port,
             keeper,
         }
+    }
+
+    /// Serves `port` of every host with `answer`, one thread a connection.
+    pub fn serve(&self, port: u16, answer: fn(&mut TcpStream) -> std::io::Result<()>) {
+        let pid = self.keeper.id();
+        let (ready, served) = mpsc::channel();
+        thread::spawn(move || {
+            enter(pid);
+            let address = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port);
+            let listener = TcpListener::bind(address).unwrap();
+            ready.send(()).unwrap();
+            for mut connection in listener.incoming().flatten() {
+                thread::spawn(move || {
+                    // The other side may be gone; that is its business.
+                    let _ = answer(&mut connection);
+                });
+            }
+        });
+        served.recv().expect("the lab's server did not start");
     }
 
     /// Keeps `bridge` up while nothing else is on it, and waits until its IPv6 address is known to

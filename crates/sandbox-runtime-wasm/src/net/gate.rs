@@ -22,10 +22,6 @@ use super::surroundings::Surroundings;
 use crate::kernel::{Errno, Result};
 use crate::lock::Lock;
 
-/// How long an address stays open after the last answer that named it: not its record's time to live,
-/// for connections outlast it, and a sandbox that means to keep an address would ask again.
-const LIFETIME: Duration = Duration::from_secs(3600);
-
 /// What carries bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Transport {
@@ -102,6 +98,7 @@ pub(super) struct Gate {
     surroundings: Arc<dyn Surroundings>,
     denials: Arc<Denials>,
     started: Instant,
+    lifetime: Duration,
     state: Lock<State>,
     /// When the first learned address ends, in milliseconds since the start.
     next_end: AtomicU64,
@@ -153,12 +150,17 @@ impl Flows {
 }
 
 impl Gate {
-    /// A gate that lets nothing through.
-    pub(super) fn new(surroundings: Arc<dyn Surroundings>, denials: Arc<Denials>) -> Self {
+    /// A gate that lets nothing through yet, and forgets what names resolved to after `lifetime`.
+    pub(super) fn new(
+        surroundings: Arc<dyn Surroundings>,
+        lifetime: Duration,
+        denials: Arc<Denials>,
+    ) -> Self {
         Self {
             surroundings,
             denials,
             started: Instant::now(),
+            lifetime,
             state: Lock::default(),
             next_end: AtomicU64::new(u64::MAX),
         }
@@ -244,7 +246,7 @@ impl Gate {
         if self.judge(&mut state, &destination, false)?.is_none() {
             return Err(self.refuse(state, &destination));
         }
-        let until = self.now().plus(LIFETIME);
+        let until = self.now().plus(self.lifetime);
         let Some(policy) = state.policy.as_deref_mut() else {
             return Err(Errno::ACCES);
         };

@@ -18,6 +18,8 @@ use crate::kernel::{Errno, Result};
 const BLOCKING_THREADS: usize = 64;
 /// Resolvers of C libraries keep their answers on the stack.
 const STACK_BYTES: usize = 1 << 20;
+/// See [`Hub::lifetime`].
+const LIFETIME: Duration = Duration::from_secs(3600);
 
 /// The shared part of the networks. Nothing runs before the first sandbox needs the host's network.
 #[derive(Debug)]
@@ -25,6 +27,10 @@ pub(crate) struct Hub {
     pub(super) surroundings: Arc<dyn Surroundings>,
     pub(super) resolver: Arc<dyn Resolver>,
     pub(super) connect_timeout: Duration,
+    /// How long a name's address stays open after the last answer that named it: not its record's
+    /// time to live, for connections outlast it, and a sandbox that means to keep an address would
+    /// ask again.
+    pub(super) lifetime: Duration,
     /// Sockets of the host.
     pub(super) sockets: Arc<Limit>,
     /// `None` when it could not be started.
@@ -34,28 +40,19 @@ pub(crate) struct Hub {
 impl Hub {
     /// The shared part for one runtime.
     pub(crate) fn new(config: NetworkConfig) -> Arc<Self> {
-        let host = Arc::new(Host::new(config.protected, config.open));
-        Self::with(
-            config.resolver,
-            config.connect_timeout,
-            config.max_sockets,
-            host,
-        )
+        let host = Host::new(config.protected.clone(), config.open.clone());
+        Arc::new(Self::around(config, Arc::new(host)))
     }
 
-    pub(super) fn with(
-        resolver: Arc<dyn Resolver>,
-        connect_timeout: Duration,
-        max_sockets: usize,
-        surroundings: Arc<dyn Surroundings>,
-    ) -> Arc<Self> {
-        Arc::new(Self {
+    pub(super) fn around(config: NetworkConfig, surroundings: Arc<dyn Surroundings>) -> Self {
+        Self {
             surroundings,
-            resolver,
-            connect_timeout,
-            sockets: Limit::new(max_sockets),
+            resolver: config.resolver,
+            connect_timeout: config.connect_timeout,
+            lifetime: LIFETIME,
+            sockets: Limit::new(config.max_sockets),
             runtime: OnceLock::new(),
-        })
+        }
     }
 
     /// The thread that watches; the first call starts it.

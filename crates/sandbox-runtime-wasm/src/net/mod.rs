@@ -42,6 +42,8 @@ mod resolver;
 mod socket;
 mod stream;
 mod surroundings;
+#[cfg(test)]
+mod tests;
 mod waiters;
 
 pub use config::NetworkConfig;

@@ -54,7 +54,7 @@ impl Network {
         let most = (open_files as usize).min(MAX_SOCKETS);
         Arc::new_cyclic(|this| Self {
             this: Weak::clone(this),
-            gate: Gate::new(Arc::clone(&hub.surroundings), denials),
+            gate: Gate::new(Arc::clone(&hub.surroundings), hub.lifetime, denials),
             hub,
             ports: Ports::default(),
             sockets: Limit::new(most),

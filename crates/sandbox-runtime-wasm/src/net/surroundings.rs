@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -95,12 +95,13 @@ impl Surroundings for Host {
     }
 
     fn is_host(&self, address: IpAddr) -> io::Result<bool> {
-        let (domain, unspecified) = match address {
-            IpAddr::V4(_) => (Domain::IPV4, IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
-            IpAddr::V6(_) => (Domain::IPV6, IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
+        let domain = match address {
+            IpAddr::V4(_) => Domain::IPV4,
+            IpAddr::V6(_) => Domain::IPV6,
         };
         // Connecting a datagram socket sends nothing: it chooses a route, and with it the address
-        // to send from, which for the host's own addresses is that address itself.
+        // to send from. For the host's own addresses that is the address itself, and for what is
+        // only routed to the host (whole ranges can be) one of loopback.
         let socket = match Socket::new(domain, Type::DGRAM, None) {
             Err(error) if error.raw_os_error() == Some(libc::EAFNOSUPPORT) => return Ok(false),
             socket => socket?,
@@ -109,9 +110,8 @@ impl Surroundings for Host {
             // There is no way there, so nobody gets there.
             return Ok(false);
         }
-        let local = socket.local_addr()?.as_socket();
-        let local = local.map_or(unspecified, |local| local.ip());
-        Ok(local.to_canonical() == address.to_canonical())
+        let local = socket.local_addr()?.as_socket().map(|local| local.ip());
+        Ok(local.is_none_or(|local| local.is_loopback() || local == address))
     }
 }
 

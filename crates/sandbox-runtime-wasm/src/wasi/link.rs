@@ -27,7 +27,6 @@ pub(super) fn call<R>(
     call(&mut Call {
         memory,
         process: &state.process,
-        paths: state.paths,
     })
 }
 

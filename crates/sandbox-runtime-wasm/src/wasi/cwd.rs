@@ -1,10 +1,32 @@
-//! What a program does about its working directory, by looking at its code.
+//! The working directory of programs that do not ask for one.
+//!
+//! Preview 1 has none, so libraries make one up. What most programs are linked with (`wasi-libc`:
+//! C, C++, Rust's `std`, Python, Ruby) keeps it in a variable that starts as `/` whatever the host
+//! does, puts it before a relative path, takes the leading slashes away, and hands the rest to the
+//! last preopened directory of the longest fitting name, where `/` and `.` both count as empty. So
+//! a preopened `.` beside `/` would catch absolute paths too, and there is none.
+//!
+//! Instead the variable is found when a program is compiled, and gets the process's working
+//! directory before the program starts: then relative paths, `getcwd` and `chdir` are right, and
+//! every path that comes is one from the root.
+//!
+//! A program of that library that never changes its directory has no such variable, and hands on a
+//! pointer into the path it was given, past the slashes; as does Go, which makes paths absolute by
+//! `PWD`. There the byte before the path tells what it was: see [`Paths::Given`].
 
 use std::collections::BTreeMap;
 
 use wasmparser::{BinaryReaderError, Operator, Parser, Payload};
 
-use super::Paths;
+/// What the paths of a program are that it gives relative to `/`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Paths {
+    /// All from the root: the program has put its working directory before them.
+    Absolute,
+    /// As they were given, but without leading slashes: one stands before the path in memory when
+    /// it was absolute; otherwise it is relative to the working directory.
+    Given,
+}
 
 /// What a program does about its working directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,10 +77,7 @@ impl Habit {
         };
         let loaded = |function: &Function, times: u32| -> Vec<u32> {
             let often = function.loads.iter().filter(|(_, count)| **count >= times);
-            often
-                .map(|(address, _)| *address)
-                .filter(starts_as_root)
-                .collect()
+            often.map(|(address, _)| *address).filter(starts_as_root).collect()
         };
         // What makes paths absolute: by its name, or by what it does.
         let joiner = match function(names.joiner) {

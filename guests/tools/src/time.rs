@@ -10,19 +10,13 @@ const DAY: i64 = 86_400;
 /// A time in UTC, taken apart.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Civil {
-    /// Of the Gregorian calendar.
     pub year: i64,
     /// 1 to 12.
     pub month: i64,
-    /// 1 to 31.
     pub day: i64,
-    /// 0 to 23.
     pub hour: i64,
-    /// 0 to 59.
     pub minute: i64,
-    /// 0 to 60.
     pub second: i64,
-    /// Within the second.
     pub nanosecond: u32,
 }
 

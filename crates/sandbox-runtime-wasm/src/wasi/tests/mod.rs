@@ -1,4 +1,0 @@
-//! Programs in a sandbox of their own.
-
-mod guest;
-mod programs;
