@@ -10,3 +10,5 @@ pub use sandbox_client as client;
 pub use sandbox_engine as engine;
 #[cfg(feature = "docker")]
 pub use sandbox_runtime_docker as docker;
+#[cfg(feature = "wasm")]
+pub use sandbox_runtime_wasm as wasm;

@@ -142,7 +142,10 @@ async fn carry_out(command: &Command, url: Option<&str>, printer: Printer) -> Re
 async fn run_command(args: &RunArgs, url: Option<&str>, printer: Printer) -> Result<u8, Error> {
     match url {
         Some(_) => commands::run(RemoteMaker::new(remote::client(url)?), args, printer).await,
-        None => commands::run(LocalMaker::docker().await?, args, printer).await,
+        None => {
+            let maker = LocalMaker::named(args.make.runtime.as_ref()).await?;
+            commands::run(maker, args, printer).await
+        }
     }
 }
 

@@ -29,6 +29,7 @@ impl Resolved {
             None => None,
         };
         let slot = choose_runtime(core, request, template)?;
+        let template = template.map(|template| core.templates.on(template, &slot.name));
         let spec = spec(id, request, template)?;
         let capabilities = slot.runtime.capabilities();
         capabilities.check_spec(&spec)?;

@@ -1,5 +1,6 @@
 //! What is said about a runtime before it is made.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
@@ -11,6 +12,7 @@ use crate::events::Events;
 use crate::images::Images;
 use crate::kernel::Kernel;
 use crate::net::{Hub, NetworkConfig};
+use crate::programs::ModuleLimits;
 use crate::runtime::WasmRuntime;
 use crate::sandboxes::Sandboxes;
 use crate::shared::Shared;
@@ -26,7 +28,9 @@ const MAX_PROCESSES: u32 = 65_536;
 #[must_use]
 pub struct WasmBuilder {
     workers: Option<usize>,
+    cache_dir: Option<PathBuf>,
     network: NetworkConfig,
+    modules: ModuleLimits,
     settings: Settings,
 }
 
@@ -44,7 +48,9 @@ impl Default for WasmBuilder {
     fn default() -> Self {
         Self {
             workers: None,
+            cache_dir: None,
             network: NetworkConfig::default(),
+            modules: ModuleLimits::default(),
             settings: Settings {
                 max_sandboxes: 100_000,
                 max_snapshots: 100_000,
@@ -96,11 +102,61 @@ impl WasmBuilder {
         self
     }
 
+    /// Where fetched images and compiled programs are kept: a directory that is this user's alone,
+    /// made when it is missing. Processes share it. Default: `sandbox/wasm` in the user's directory
+    /// for caches.
+    pub fn cache_dir(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.cache_dir = Some(directory.into());
+        self
+    }
+
+    /// The largest program in bytes that a sandbox may bring; images may have larger ones.
+    /// Default: 64 MiB.
+    pub fn max_module_bytes(mut self, bytes: u64) -> Self {
+        self.modules.bytes = bytes;
+        self
+    }
+
+    /// All limits on programs that sandboxes bring. Default: [`ModuleLimits::default`].
+    pub fn module_limits(mut self, limits: ModuleLimits) -> Self {
+        self.modules = limits;
+        self
+    }
+
     /// The network around all sandboxes: who answers lookups, what no policy opens. Default:
     /// [`NetworkConfig::default`].
     pub fn network(mut self, network: NetworkConfig) -> Self {
         self.network = network;
         self
+    }
+
+    /// Checks what can be checked without starting anything.
+    ///
+    /// # Errors
+    /// `InvalidSpec` naming the field and its range.
+    pub fn validate(&self) -> Result<()> {
+        let in_range = |field: &str, value: u64, min: u64, max: u64| {
+            if (min..=max).contains(&value) {
+                return Ok(());
+            }
+            let message = format!("is {value}; it must be from {min} to {max}");
+            Err(Error::invalid("wasm.build", field, message))
+        };
+        let settings = &self.settings;
+        if let Some(workers) = self.workers {
+            in_range("workers", workers as u64, 1, MAX_WORKERS as u64)?;
+        }
+        in_range("max_sandboxes", settings.max_sandboxes as u64, 1, u64::MAX)?;
+        let processes = u64::from(settings.max_processes);
+        in_range("max_processes", processes, 1, MAX_PROCESSES.into())?;
+        in_range("max_module_size", self.modules.bytes, 1, 4 << 30)?;
+        in_range("max_disk", settings.max_disk, 1 << 20, 1 << 50)?;
+        in_range(
+            "default_disk",
+            settings.default_disk,
+            1 << 20,
+            settings.max_disk,
+        )
     }
 
     /// Starts the threads and makes the runtime.
@@ -109,11 +165,11 @@ impl WasmBuilder {
     /// `InvalidSpec` naming the field that is out of range; `Unavailable` when the host gives no
     /// threads or no address space.
     pub fn build(self) -> Result<WasmRuntime> {
+        self.validate()?;
         let workers = self.workers.unwrap_or_else(|| {
             let cpus = thread::available_parallelism();
             cpus.map_or(1, usize::from).min(MAX_WORKERS)
         });
-        self.settings.validate(workers)?;
         let settings = self.settings;
         let engine = Engine::new(&EngineOptions {
             processes: settings.max_processes,
@@ -133,23 +189,5 @@ impl WasmBuilder {
             settings,
         };
         Ok(WasmRuntime::over(Arc::new(shared)))
-    }
-}
-
-impl Settings {
-    fn validate(&self, workers: usize) -> Result<()> {
-        let in_range = |field: &str, value: u64, min: u64, max: u64| {
-            if (min..=max).contains(&value) {
-                return Ok(());
-            }
-            let message = format!("is {value}; it must be from {min} to {max}");
-            Err(Error::invalid("wasm.build", field, message))
-        };
-        in_range("workers", workers as u64, 1, MAX_WORKERS as u64)?;
-        in_range("max_sandboxes", self.max_sandboxes as u64, 1, u64::MAX)?;
-        let processes = u64::from(self.max_processes);
-        in_range("max_processes", processes, 1, MAX_PROCESSES.into())?;
-        in_range("max_disk", self.max_disk, 1 << 20, 1 << 50)?;
-        in_range("default_disk", self.default_disk, 1 << 20, self.max_disk)
     }
 }

@@ -5,9 +5,11 @@
 
 mod args;
 mod failure;
+pub mod glob;
 mod input;
 mod output;
 mod path;
+pub mod time;
 mod walk;
 
 pub use args::{Args, number};

@@ -1,7 +1,6 @@
 //! `find`.
 
 mod actions;
-mod glob;
 mod parse;
 mod printf;
 mod tests;
@@ -60,7 +59,7 @@ pub fn run(mut args: Args) -> Outcome {
         quit: false,
         prune: false,
         batches: parsed.batches,
-        now_ns: u64::try_from(crate::time::now()).unwrap_or(0) * 1_000_000_000,
+        now_ns: u64::try_from(sandbox_applet::time::now()).unwrap_or(0) * 1_000_000_000,
     };
     for start in parsed.starts {
         let follow = state.settings.follow || state.settings.follow_starts;

@@ -1,6 +1,7 @@
 //! The small programs of a sandbox, in one module: files with modes and owners, processes, and what scripts call most.
 
 mod accounts;
+mod date;
 mod files;
 mod find;
 mod format;
@@ -8,9 +9,9 @@ mod info;
 mod mode;
 mod process;
 mod size;
+mod sort;
 mod test;
 mod text;
-mod time;
 
 use sandbox_applet::Applet;
 
@@ -25,6 +26,7 @@ const APPLETS: &[Applet] = &[
     applet("chown", files::chmod::chown),
     applet("clear", text::simple::clear),
     applet("cp", files::cp::run),
+    applet("date", date::run),
     applet("df", files::du::df),
     applet("dir", files::ls::run),
     applet("dirname", files::names::dirname),
@@ -67,6 +69,7 @@ const APPLETS: &[Applet] = &[
     applet("seq", text::seq::run),
     applet("setsid", process::wrap::setsid),
     applet("sleep", text::simple::sleep),
+    applet("sort", sort::run),
     applet("stat", files::stat::run),
     applet("stty", info::system::stty),
     applet("sync", text::simple::sync),

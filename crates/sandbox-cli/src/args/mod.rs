@@ -62,8 +62,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Serve the HTTP API on this machine.
     Serve(ServeArgs),
-    /// Make a sandbox, run a command in it, remove it; on this machine's Docker daemon, or on the
-    /// server at SANDBOX_URL.
+    /// Make a sandbox, run a command in it, remove it; on this machine's Docker daemon, with
+    /// `--runtime wasm` inside this process, or on the server at SANDBOX_URL.
     Run(RunArgs),
     /// Make a sandbox on the server.
     Create(CreateArgs),

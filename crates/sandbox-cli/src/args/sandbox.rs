@@ -55,7 +55,7 @@ pub(crate) struct MakeArgs {
     /// The host name inside.
     #[arg(long, value_name = "NAME")]
     pub(crate) hostname: Option<String>,
-    /// The runtime: docker.
+    /// The runtime: docker or wasm.
     #[arg(long, value_name = "NAME", value_parser = pairs::named::<RuntimeName>)]
     pub(crate) runtime: Option<RuntimeName>,
     /// The low-level runtime, such as runsc.

@@ -16,7 +16,7 @@ pub(crate) struct ServeArgs {
     /// The directory everything is kept in; made when it is missing.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// A runtime to offer: docker. Can be repeated; the first is the default.
+    /// A runtime to offer: docker or wasm. Can be repeated; the first is the default.
     #[arg(long = "runtime", value_name = "NAME")]
     pub(crate) runtimes: Vec<String>,
     /// The configuration file.

@@ -11,6 +11,7 @@ mod nearest;
 mod quotas;
 mod text;
 mod units;
+mod wasm;
 
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ pub(crate) use docker::DockerSection;
 pub(crate) use engine::EngineSection;
 pub(crate) use file::Loaded;
 pub(crate) use quotas::QuotasSection;
+pub(crate) use wasm::WasmSection;
 
 /// Where the server listens when nothing says otherwise.
 const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
@@ -50,6 +52,8 @@ pub(crate) struct Config {
     pub(crate) log: LogSection,
     /// Docker.
     pub(crate) docker: DockerSection,
+    /// Wasm.
+    pub(crate) wasm: WasmSection,
     /// Limits and times of the engine.
     pub(crate) engine: EngineSection,
     /// Limits and times of the API.
@@ -119,6 +123,7 @@ impl Default for Config {
             runtimes: vec!["docker".to_owned()],
             log: LogSection::default(),
             docker: DockerSection::default(),
+            wasm: WasmSection::default(),
             engine: EngineSection::default(),
             api: ApiSection::default(),
             connections: ConnectionsSection::default(),
@@ -148,16 +153,15 @@ impl Config {
     pub(crate) fn validate(&self) -> Result<()> {
         let refuse = |field: &str, message: String| Err(Error::invalid("config", field, message));
         if self.runtimes.is_empty() {
-            return refuse("runtimes", "must name at least one: docker".to_owned());
+            return refuse(
+                "runtimes",
+                "must name at least one: docker or wasm".to_owned(),
+            );
         }
         for (index, name) in self.runtimes.iter().enumerate() {
             let field = format!("runtimes[{index}]");
             if !RUNTIMES.contains(&name.as_str()) {
                 return refuse(&field, nearest::not_one_of(name, &RUNTIMES));
-            }
-            if name == "wasm" {
-                let message = "this version has no wasm runtime; use docker";
-                return Err(Error::unsupported("config", field, message));
             }
             if self.runtimes[..index].contains(name) {
                 return refuse(&field, format!("{name:?} is there twice"));
@@ -166,9 +170,13 @@ impl Config {
         self.quotas.quotas().validate()?;
         self.api.config()?;
         self.connections.config()?;
-        self.docker.config().validate().map_err(|error| {
-            let field = format!("docker.{}", error.field().unwrap_or_default());
+        let under = |section: &str, error: Error| {
+            let field = format!("{section}.{}", error.field().unwrap_or_default());
             Error::invalid("config", field, error.message())
-        })
+        };
+        let wasm = self.wasm.builder().validate();
+        wasm.map_err(|error| under("wasm", error))?;
+        let docker = self.docker.config().validate();
+        docker.map_err(|error| under("docker", error))
     }
 }

@@ -95,7 +95,12 @@ fn mistakes_name_the_field_and_what_was_meant() {
             "runtimes[0]",
             "did you mean \"docker\"?",
         ),
-        ("runtimes = [\"wasm\"]", "runtimes[0]", "no wasm runtime"),
+        (
+            "[wasm]\nmax_processes = 0",
+            "wasm.max_processes",
+            "from 1 to",
+        ),
+        ("[wasm]\nworker = 1", "wasm.worker", "did you mean"),
         ("runtimes = []", "runtimes", "at least one"),
         (
             "runtimes = [\"docker\", \"docker\"]",

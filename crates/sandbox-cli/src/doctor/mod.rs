@@ -4,6 +4,7 @@ mod check;
 mod docker;
 mod machine;
 mod server;
+mod wasm;
 
 use std::path::Path;
 
@@ -51,6 +52,7 @@ async fn local(args: &DoctorArgs) -> Vec<Check> {
         }
     };
     checks.extend(docker::checks(config.docker.config()).await);
+    checks.extend(wasm::checks(&config.wasm).await);
     checks.push(machine::cgroups(Path::new("/sys/fs/cgroup")));
     if let Some(data_dir) = &config.data_dir {
         checks.extend(machine::data_dir(data_dir));

@@ -1,4 +1,5 @@
-//! Sandboxes without a server: an engine in this process, over this machine's Docker daemon.
+//! Sandboxes without a server: an engine in this process, over this machine's Docker daemon or over
+//! sandboxes in this process too.
 
 mod request;
 mod runs;
@@ -7,18 +8,21 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sandbox_core::{
-    BoxStream, Command, Error, ErrorKind, Process, Progress, Result, Runtime, Sandbox, SandboxId,
+    BoxStream, Command, Error, ErrorKind, Process, Progress, Result, Runtime, RuntimeName, Sandbox,
+    SandboxId,
 };
 use sandbox_engine::Engine;
 use sandbox_engine::templates::Templates;
 use sandbox_runtime_docker::{DockerConfig, DockerRuntime};
+use sandbox_runtime_wasm::WasmRuntime;
 
 use self::runs::Run;
 use crate::args::MakeArgs;
 use crate::maker::Maker;
 
-/// The name of the runtime there is.
-const RUNTIME: &str = "docker";
+/// The names that the runtimes there are have.
+const DOCKER: &str = "docker";
+const WASM: &str = "wasm";
 
 /// Makes sandboxes with an engine of its own, in memory.
 #[derive(Debug)]
@@ -29,28 +33,47 @@ pub(crate) struct LocalMaker {
 }
 
 impl LocalMaker {
+    /// An engine over the runtime that `asked` names; Docker's where it names none.
+    ///
+    /// # Errors
+    /// `NotFound` with field `runtime` for a name that no runtime has; what starting it fails with.
+    pub(crate) async fn named(asked: Option<&RuntimeName>) -> Result<Self> {
+        match asked.map_or(DOCKER, RuntimeName::as_str) {
+            DOCKER => Self::docker().await,
+            WASM => {
+                let runtime = WasmRuntime::builder().build()?;
+                Self::over(WASM, Arc::new(runtime)).await
+            }
+            other => {
+                let message = format!("there is no runtime {other}; known are {DOCKER} and {WASM}");
+                let error = Error::new(ErrorKind::NotFound, "cli.run", message);
+                Err(error.with_field("runtime"))
+            }
+        }
+    }
+
     /// An engine over the Docker daemon here. It has a namespace of its own, so that it never
     /// touches the sandboxes of a server.
     ///
     /// # Errors
     /// `Unavailable` when no daemon answers, with what to do about it.
-    pub(crate) async fn docker() -> Result<Self> {
+    async fn docker() -> Result<Self> {
         let mut config = DockerConfig::default();
         let run = Run::begin(&config.resolved_host())?;
         config.namespace = run.namespace().to_owned();
         let runtime = DockerRuntime::connect(config).await?;
-        let mut maker = Self::over(runtime).await?;
+        let mut maker = Self::over(DOCKER, runtime).await?;
         maker.run = Some(run);
         Ok(maker)
     }
 
-    /// An engine over `runtime`.
+    /// An engine over `runtime`, called `name`.
     ///
     /// # Errors
     /// What the engine fails to start with.
-    pub(crate) async fn over(runtime: Arc<dyn Runtime>) -> Result<Self> {
+    async fn over(name: &str, runtime: Arc<dyn Runtime>) -> Result<Self> {
         let engine = Engine::builder()
-            .runtime(RUNTIME, runtime)
+            .runtime(name, runtime)
             .templates(Templates::builtin()?)
             .build()
             .await?;
@@ -120,7 +143,7 @@ mod tests {
     }
 
     async fn run(runtime: &FakeRuntime, rest: &[&str]) -> Result<u8> {
-        let maker = LocalMaker::over(Arc::new(runtime.clone())).await?;
+        let maker = LocalMaker::over(DOCKER, Arc::new(runtime.clone())).await?;
         commands::run(maker, &args(rest), Printer::new(true)).await
     }
 

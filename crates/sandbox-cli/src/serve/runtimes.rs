@@ -25,6 +25,7 @@ pub(super) async fn connect(config: &Config, data: &DataDir) -> Result<Vec<Named
         let name = RuntimeName::new(name.as_str())?;
         let runtime = match name.as_str() {
             "docker" => docker(&name, config.docker.config(), data).await?,
+            "wasm" => Arc::new(config.wasm.builder().build()?),
             _ => {
                 let message = format!("this version has no runtime {name}");
                 return Err(Error::unsupported("serve.start", "runtimes", message));

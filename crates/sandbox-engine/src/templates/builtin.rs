@@ -1,6 +1,6 @@
 //! The templates that are there without any configuration.
 
-use sandbox_core::{Error, Result, Source, Template, TemplateName};
+use sandbox_core::{Error, Result, RuntimeName, Source, Template, TemplateName};
 
 /// Name, image, other names.
 ///
@@ -18,6 +18,26 @@ pub(super) const BUILTIN: [(&str, &str, &[&str]); 11] = [
     ("ubuntu:24.04", "ubuntu:24.04", &["ubuntu"]),
     ("alpine:latest", "alpine:latest", &["alpine"]),
 ];
+
+/// What built-in templates are made from on runtimes that know other images: the runtime's usual
+/// name, the template, the image there.
+const ELSEWHERE: [(&str, &str, &str); 3] = [
+    ("wasm", "base", "base"),
+    ("wasm", "python", "python"),
+    ("wasm", "node", "quickjs"),
+];
+
+/// The built-in templates as other runtimes make them.
+pub(super) fn elsewhere() -> Result<Vec<(RuntimeName, Template)>, Error> {
+    ELSEWHERE
+        .iter()
+        .map(|(runtime, name, image)| {
+            let source = Source::Image((*image).to_owned());
+            let template = Template::new(TemplateName::new(*name)?, source);
+            Ok((RuntimeName::new(*runtime)?, template))
+        })
+        .collect()
+}
 
 /// The built-in templates, each with its other names.
 pub(super) fn templates() -> Result<Vec<(Template, Vec<TemplateName>)>, Error> {

@@ -13,6 +13,8 @@ pub struct Templates {
     templates: BTreeMap<String, Template>,
     /// Other names: what they lead to is in `templates`.
     aliases: BTreeMap<String, String>,
+    /// Templates as one runtime makes them, by name and runtime.
+    elsewhere: BTreeMap<(String, RuntimeName), Template>,
     sizes: Sizes,
 }
 
@@ -22,6 +24,7 @@ impl Templates {
         Self {
             templates: BTreeMap::new(),
             aliases: BTreeMap::new(),
+            elsewhere: BTreeMap::new(),
             sizes: Sizes::default(),
         }
     }
@@ -35,6 +38,10 @@ impl Templates {
         let mut templates = Self::empty();
         for (template, aliases) in builtin::templates()? {
             templates.insert(template, aliases)?;
+        }
+        for (runtime, template) in builtin::elsewhere()? {
+            let name = template.name.as_str().to_owned();
+            templates.elsewhere.insert((name, runtime), template);
         }
         Ok(templates)
     }
@@ -76,6 +83,7 @@ impl Templates {
         }
         // A template's own name wins over another one's alias.
         self.aliases.remove(&name);
+        self.elsewhere.retain(|(own, _), _| *own != name);
         let aliases = aliases.into_iter();
         self.aliases
             .extend(aliases.map(|alias| (alias.into(), name.clone())));
@@ -94,6 +102,13 @@ impl Templates {
             let message = not_known("a template", name, known);
             Error::new(ErrorKind::NotFound, "templates.get", message).with_field("template")
         })
+    }
+
+    /// `template` as `runtime` makes it: built-in ones are made from other images where those of
+    /// Docker are not known.
+    pub fn on<'a>(&'a self, template: &'a Template, runtime: &RuntimeName) -> &'a Template {
+        let key = (template.name.as_str().to_owned(), runtime.clone());
+        self.elsewhere.get(&key).unwrap_or(template)
     }
 
     /// Every template, by name.

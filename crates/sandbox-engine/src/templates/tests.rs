@@ -47,6 +47,29 @@ fn the_built_in_names_are_there_without_configuration() {
 }
 
 #[test]
+fn built_in_templates_are_made_from_what_their_runtime_knows() {
+    let [docker, wasm] = runtimes().try_into().unwrap();
+    let image = |templates: &Templates, name: &str, runtime| {
+        let template = templates.get(name).unwrap();
+        templates.on(template, runtime).source.clone()
+    };
+    let templates = load("").unwrap();
+    let debian = Source::Image("debian:12-slim".into());
+    assert_eq!(image(&templates, "base", &docker), debian);
+    assert_eq!(
+        image(&templates, "default", &wasm),
+        Source::Image("base".into())
+    );
+    let own = load("[templates.base]\nimage = \"own\"").unwrap();
+    let image = image(&own, "base", &wasm);
+    assert_eq!(
+        image,
+        Source::Image("own".into()),
+        "the owner's word counts"
+    );
+}
+
+#[test]
 fn a_whole_template_is_read() {
     let templates = load(
         r#"

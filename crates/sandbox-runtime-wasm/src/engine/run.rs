@@ -9,6 +9,7 @@ use super::status::{self, ExecRequested};
 use super::{Engine, Executable, ProcessState};
 use crate::kernel::{Image, Process};
 use crate::sched::slice_over;
+use crate::wasi::cwd;
 
 /// A program that was found and may run: what `exec` and `spawn` come to.
 #[derive(Debug)]
@@ -69,6 +70,7 @@ async fn run_module(
 ) -> wasmtime::Result<()> {
     let instance = pre.instantiate_async(&mut *store).await?;
     store.data_mut().memory = instance.get_memory(&mut *store, "memory");
+    cwd::enter(store, &instance)?;
     let start = instance.get_typed_func::<(), ()>(&mut *store, "_start")?;
     start.call_async(store, ()).await
 }

@@ -7,6 +7,7 @@ use wasmtime::Memory;
 use super::limiter::Limiter;
 use super::run::Prepared;
 use crate::kernel::Process;
+use crate::wasi::cwd::Paths;
 
 /// The data of a process's store: what host functions get as `caller.data()`.
 pub(crate) struct ProcessState {
@@ -15,6 +16,8 @@ pub(crate) struct ProcessState {
     /// The guest's memory, once it is instantiated; [`wasi::memory`](crate::wasi::memory) is the
     /// way to it.
     pub(crate) memory: Option<Memory>,
+    /// What the relative paths of its program are.
+    pub(crate) paths: Paths,
     /// The program to run next, when `exec` has found one: set before the host function fails with
     /// [`ExecRequested`](super::status::ExecRequested).
     pub(crate) next: Option<Prepared>,
@@ -30,6 +33,7 @@ impl ProcessState {
             limiter: Limiter::new(process.clone()),
             process,
             memory: None,
+            paths: Paths::Given,
             next: None,
             #[cfg(feature = "components")]
             component: None,

@@ -117,7 +117,7 @@ impl Machine {
             let description = Description::new(object, read, !read);
             descriptors.insert(Descriptor::new(description), 0)?;
         }
-        let descriptors = self.with_directories(descriptors, &prepared, user)?;
+        let descriptors = self.with_root(descriptors, user)?;
         let birth = Birth {
             prepared,
             descriptors,

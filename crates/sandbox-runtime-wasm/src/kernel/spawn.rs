@@ -19,6 +19,9 @@ use super::wakers::Wakers;
 use crate::engine::Prepared;
 use crate::fs::OpenOptions;
 
+/// The descriptor of the root directory, in every process.
+const ROOT: Fd = 3;
+
 /// What a process asks to be started: the request of `spawn` and `exec`.
 #[derive(Debug, Default)]
 pub(crate) struct Request {
@@ -30,8 +33,8 @@ pub(crate) struct Request {
     pub(crate) env: Vec<String>,
     /// Its working directory; relative to the caller's first one, which it is when empty.
     pub(crate) cwd: String,
-    /// Its descriptors: its number, the caller's number. Nothing else is inherited. 3 and 4 are
-    /// its directories and cannot be given.
+    /// Its descriptors: its number, the caller's number. Nothing else is inherited. [`ROOT`]
+    /// cannot be given.
     pub(crate) descriptors: Vec<(Fd, Fd)>,
     /// What it is handed.
     pub(crate) state: Vec<u8>,
@@ -80,7 +83,7 @@ impl Machine {
         let descriptors = self.inherit(parent, &request)?;
         let relations = self.relations(parent, &request)?;
         let prepared = self.prepare(execution(parent, request)).await?;
-        let descriptors = self.with_directories(descriptors, &prepared, parent.user)?;
+        let descriptors = self.with_root(descriptors, parent.user)?;
         let birth = Birth {
             prepared,
             descriptors,
@@ -109,7 +112,7 @@ impl Machine {
         let descriptors = self.inherit(process, &request)?;
         let (new_group, new_session) = (request.new_group, request.new_session);
         let prepared = self.prepare(execution(process, request)).await?;
-        let descriptors = self.with_directories(descriptors, &prepared, process.user)?;
+        let descriptors = self.with_root(descriptors, process.user)?;
         if new_session || new_group {
             let mut table = self.table.lock();
             let entry = table.get_mut(process.pid).ok_or(Errno::SRCH)?;
@@ -133,7 +136,7 @@ impl Machine {
         let mut inherited = Descriptors::new(self.resources.open_files);
         let own = from.descriptors.lock();
         for (child, parent) in &request.descriptors {
-            if *child == 3 || *child == 4 {
+            if *child == ROOT {
                 return Err(Errno::INVAL);
             }
             let mut descriptor = own.get(*parent)?.clone();
@@ -144,27 +147,24 @@ impl Machine {
         Ok(inherited)
     }
 
-    /// Adds what every program finds: 3 is the root, 4 the working directory.
-    pub(super) fn with_directories(
+    /// Adds what every program finds: the root as [`ROOT`]. There is no descriptor of the working
+    /// directory: [`wasi`](crate::wasi) says why, and how programs get to it.
+    pub(super) fn with_root(
         &self,
         mut descriptors: Descriptors,
-        prepared: &Prepared,
         user: (u32, u32),
     ) -> Result<Descriptors> {
-        let directories = [(3, "/", "/"), (4, prepared.image.cwd.as_str(), ".")];
-        for (fd, path, name) in directories {
-            let options = OpenOptions {
-                read: true,
-                directory: true,
-                ..OpenOptions::default()
-            };
-            let by = self.caller(user);
-            let handle = self.files.lock().open(path, options, by)?;
-            let object = Object::Directory(OpenHandle::new(self.files.clone(), handle));
-            let mut descriptor = Descriptor::new(Description::new(object, true, false));
-            descriptor.preopen = Some(name);
-            descriptors.set(fd, descriptor)?;
-        }
+        let options = OpenOptions {
+            read: true,
+            directory: true,
+            ..OpenOptions::default()
+        };
+        let by = self.caller(user);
+        let handle = self.files.lock().open("/", options, by)?;
+        let object = Object::Directory(OpenHandle::new(self.files.clone(), handle));
+        let mut descriptor = Descriptor::new(Description::new(object, true, false));
+        descriptor.preopen = Some("/");
+        descriptors.set(ROOT, descriptor)?;
         Ok(descriptors)
     }
 

@@ -1,8 +1,10 @@
 //! What every call has at hand.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::cwd::{self, Paths};
 use super::memory::Guest;
 use crate::fs::{At, Caller, Handle};
 use crate::kernel::{Description, Errno, Fd, Files, Object, Process, Result};
@@ -11,6 +13,8 @@ use crate::kernel::{Description, Errno, Fd, Files, Object, Process, Result};
 pub(crate) struct Call<'a> {
     pub(crate) memory: Guest<'a>,
     pub(crate) process: &'a Process,
+    /// What its relative paths are.
+    pub(crate) paths: Paths,
 }
 
 impl Call<'_> {
@@ -47,8 +51,18 @@ impl Call<'_> {
     /// # Errors
     /// `BADF`, `NOTDIR` for a descriptor that is no directory; those of [`Guest::path`].
     pub(super) fn place(&self, fd: Fd, path: u32, len: u32) -> Result<Place<'_>> {
-        let dir = self.description(fd)?;
-        let path = self.memory.path(path, len)?;
+        let (dir, preopened) = {
+            let descriptors = self.process.descriptors.lock();
+            let descriptor = descriptors.get(fd)?;
+            (descriptor.description.clone(), descriptor.preopen.is_some())
+        };
+        let text = self.memory.path(path, len)?;
+        let given = preopened && self.paths == Paths::Given;
+        let path = if given && !text.is_empty() && !self.memory.is_after_slash(path) {
+            cwd::below(&self.process.image().cwd, text)
+        } else {
+            text.into()
+        };
         Place::new(dir, path)
     }
 }
@@ -71,7 +85,7 @@ pub(crate) fn masked(process: &Process, mode: u32) -> u32 {
 /// lives: it must outlive the lock of the files, never the other way round.
 pub(crate) struct Place<'m> {
     dir: Arc<Description>,
-    pub(super) path: &'m str,
+    path: Cow<'m, str>,
 }
 
 impl<'m> Place<'m> {
@@ -79,7 +93,8 @@ impl<'m> Place<'m> {
     ///
     /// # Errors
     /// `NOTDIR` when that is no directory.
-    pub(crate) fn new(dir: Arc<Description>, path: &'m str) -> Result<Self> {
+    pub(crate) fn new(dir: Arc<Description>, path: impl Into<Cow<'m, str>>) -> Result<Self> {
+        let path = path.into();
         match &dir.object {
             Object::Directory(_) => Ok(Self { dir, path }),
             _ => Err(Errno::NOTDIR),
@@ -88,7 +103,7 @@ impl<'m> Place<'m> {
 
     /// This as the file system takes it.
     pub(crate) fn at(&self) -> Result<At<'_>> {
-        Ok(At::below(self.dir()?, self.path))
+        Ok(At::below(self.dir()?, &self.path))
     }
 
     /// The handle of the directory.

@@ -27,6 +27,7 @@ pub(super) fn call<R>(
     call(&mut Call {
         memory,
         process: &state.process,
+        paths: state.paths,
     })
 }
 

@@ -98,6 +98,12 @@ impl<'a> Guest<'a> {
         Ok(path)
     }
 
+    /// Whether a slash stands before `ptr`.
+    pub(super) fn is_after_slash(&self, ptr: u32) -> bool {
+        let before = ptr.checked_sub(1).and_then(|at| self.0.get(at as usize));
+        before == Some(&b'/')
+    }
+
     /// Writes `bytes` at `ptr`.
     ///
     /// # Errors

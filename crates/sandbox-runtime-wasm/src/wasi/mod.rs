@@ -7,13 +7,14 @@
 //! # Paths and the working directory
 //! Preview 1 has open directories and no working directory. A process gets `/` as descriptor 3 and
 //! the boundary is the sandbox's root: an absolute path starts there whatever it is relative to,
-//! and `..` stops there.
+//! and `..` stops there. How relative paths come to mean what they should is told in [`cwd`].
 //!
 //! # Rights
 //! Are not narrowed: what a process may do is its sandbox's to say. A descriptor reports whether it
 //! was opened for reading and writing, because libraries ask.
 
 mod call;
+pub(crate) mod cwd;
 mod descriptors;
 pub(crate) mod devices;
 mod directory;
@@ -33,6 +34,9 @@ mod stream;
 mod subscription;
 mod times;
 mod transfer;
+
+#[cfg(test)]
+mod tests;
 
 pub(crate) use link::add_to_linker;
 

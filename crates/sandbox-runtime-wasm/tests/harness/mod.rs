@@ -1,37 +1,36 @@
 //! What the conformance suite has to be told about the Wasm runtime.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use sandbox_core::{Runtime, Source};
 use sandbox_runtime_wasm::WasmRuntime;
 use sandbox_testkit::conformance::Harness;
 
-/// One runtime for all cases of a process.
-#[derive(Debug, Default)]
-pub struct WasmHarness(());
+/// A harness over a runtime of this process.
+#[derive(Debug)]
+pub(crate) struct WasmHarness {
+    runtime: WasmRuntime,
+}
 
 impl WasmHarness {
-    /// A harness.
-    pub fn new() -> Self {
-        Self(())
+    /// Over a runtime that no other harness has: an engine destroys what it does not know.
+    pub(crate) fn new() -> Self {
+        Self { runtime: runtime() }
     }
 }
 
+/// A runtime with room for few processes: address space for many would be more than one program
+/// has, when it holds many runtimes.
 fn runtime() -> WasmRuntime {
-    static RUNTIME: OnceLock<WasmRuntime> = OnceLock::new();
-    let make = || {
-        WasmRuntime::builder()
-            .build()
-            .expect("the host lets it start")
-    };
-    RUNTIME.get_or_init(make).clone()
+    let builder = WasmRuntime::builder().max_processes(512);
+    builder.build().expect("the host lets it start")
 }
 
 #[async_trait]
 impl Harness for WasmHarness {
     async fn runtime(&self) -> Arc<dyn Runtime> {
-        Arc::new(runtime())
+        Arc::new(self.runtime.clone())
     }
 
     fn source(&self) -> Source {

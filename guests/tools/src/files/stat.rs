@@ -9,7 +9,7 @@ use crate::accounts::{Accounts, Kind};
 use crate::format::backslash;
 use crate::mode;
 use crate::size::blocks;
-use crate::time::Civil;
+use sandbox_applet::time::Civil;
 
 /// Shows what is known of files.
 pub fn run(mut args: Args) -> Outcome {

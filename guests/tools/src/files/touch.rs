@@ -8,7 +8,7 @@ use sandbox_applet::{
 };
 use sandbox_guest::files;
 
-use crate::time::Civil;
+use sandbox_applet::time::Civil;
 
 /// Makes files, or sets their times.
 pub fn run(mut args: Args) -> Outcome {
@@ -123,7 +123,7 @@ fn stamp(text: &str) -> Option<u64> {
         return None;
     }
     let two = |from: usize| digits.get(from..from + 2)?.parse::<i64>().ok();
-    let now = Civil::new(u64::try_from(crate::time::now()).ok()? * 1_000_000_000);
+    let now = Civil::new(u64::try_from(sandbox_applet::time::now()).ok()? * 1_000_000_000);
     let (year, at) = match digits.len() {
         8 => (now.year, 0),
         10 => (
@@ -150,7 +150,7 @@ pub fn date(text: &str) -> Option<u64> {
         return seconds.parse::<u64>().ok()?.checked_mul(1_000_000_000);
     }
     if text == "now" {
-        return u64::try_from(crate::time::now())
+        return u64::try_from(sandbox_applet::time::now())
             .ok()?
             .checked_mul(1_000_000_000);
     }

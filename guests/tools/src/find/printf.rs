@@ -6,7 +6,7 @@ use crate::accounts::{Accounts, Kind};
 use crate::files::target::parent;
 use crate::format::backslash;
 use crate::size::blocks;
-use crate::time::Civil;
+use sandbox_applet::time::Civil;
 
 /// `format` with its sequences replaced.
 pub fn fill(format: &str, subject: &Subject<'_>) -> String {

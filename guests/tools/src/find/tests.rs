@@ -1,10 +1,10 @@
 //! What an expression says of a file.
 
-use sandbox_applet::{Failure, cwd};
+use sandbox_applet::{Failure, cwd, glob};
 use sandbox_guest::files::{self, kind};
 
 use super::parse::{Bits, Expression, Time};
-use super::{State, Subject, actions, glob, printf};
+use super::{State, Subject, actions, printf};
 use crate::accounts::{Accounts, Kind};
 use crate::size::blocks;
 
@@ -100,7 +100,8 @@ pub fn evaluate(
         Expression::List1 => {
             let owner = Accounts::read(Kind::User).name(stat.uid);
             let group = Accounts::read(Kind::Group).name(stat.gid);
-            let time = crate::time::Civil::new(stat.mtime_ns).short(crate::time::now());
+            let time =
+                sandbox_applet::time::Civil::new(stat.mtime_ns).short(sandbox_applet::time::now());
             state.out.line(format!(
                 "{:>9} {:>6} {} {:>3} {owner:<8} {group:<8} {:>8} {time} {}",
                 stat.ino,

@@ -114,8 +114,9 @@ pub fn uptime(_: Args) -> Outcome {
         .iter()
         .filter(|process| process.state == 'R')
         .count();
-    let now =
-        crate::time::Civil::new(u64::try_from(crate::time::now()).unwrap_or(0) * 1_000_000_000);
+    let now = sandbox_applet::time::Civil::new(
+        u64::try_from(sandbox_applet::time::now()).unwrap_or(0) * 1_000_000_000,
+    );
     say(format!(
         " {:02}:{:02}:{:02} up, {} processes, {running} running",
         now.hour,

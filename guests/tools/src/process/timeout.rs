@@ -7,7 +7,7 @@ use sandbox_applet::{Args, Context, Failure, Long, Outcome, Short, Value, error_
 use sandbox_guest::{Child, Status, poll, signal};
 
 use super::run::{command, not_started};
-use crate::time::duration;
+use sandbox_applet::time::duration;
 
 /// What `timeout` says of a command that took too long.
 const TOO_LONG: u8 = 124;

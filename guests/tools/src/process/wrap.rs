@@ -8,7 +8,7 @@ use sandbox_applet::{Args, Context, Failure, Long, Out, Outcome, Short, Value, e
 use sandbox_guest::{Command, fd, poll, process, signal};
 
 use super::run::{become_command, command, not_started};
-use crate::time::duration;
+use sandbox_applet::time::duration;
 
 /// `nohup`
 pub fn nohup(mut args: Args) -> Outcome {

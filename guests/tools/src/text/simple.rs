@@ -6,7 +6,7 @@ use std::time::Duration;
 use sandbox_applet::{Args, Failure, Long, Out, Outcome, Short, Value, text};
 use sandbox_guest::{fd, poll};
 
-use crate::time::duration;
+use sandbox_applet::time::duration;
 
 /// `true`
 pub fn yes_code(_: Args) -> Outcome {

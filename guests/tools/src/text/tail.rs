@@ -49,7 +49,7 @@ pub fn run(mut args: Args) -> Outcome {
             Long("pid") => pid = args.string()?.parse().ok(),
             Short('s') | Long("sleep-interval") => {
                 let value = args.string()?;
-                pause = crate::time::duration(&value)
+                pause = sandbox_applet::time::duration(&value)
                     .ok()
                     .flatten()
                     .ok_or_else(|| Failure::new(format!("invalid number of seconds: '{value}'")))?;

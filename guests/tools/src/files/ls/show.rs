@@ -5,7 +5,7 @@ use super::options::{Layout, Options, TimeStyle};
 use crate::accounts::{Accounts, Kind};
 use crate::mode;
 use crate::size::{blocks, human};
-use crate::time::{Civil, now};
+use sandbox_applet::time::{Civil, now};
 
 /// Writes lists of names.
 pub struct Printer<'a> {

@@ -1,0 +1,4 @@
+//! Programs in a sandbox of their own.
+
+mod guest;
+mod programs;

@@ -1,0 +1,28 @@
+//! The programs of a sandbox that search, edit and compare text, in one module.
+
+mod diff;
+mod expr;
+mod grep;
+mod regex;
+mod uutils;
+
+use sandbox_applet::{Applet, Args, Outcome};
+
+/// All programs by name. `tools.toml` lists the same.
+const APPLETS: &[Applet] = &[
+    applet("cmp", diff::cmp),
+    applet("diff", diff::run),
+    applet("egrep", grep::run),
+    applet("expr", expr::run),
+    applet("fgrep", grep::run),
+    applet("grep", grep::run),
+    applet("sed", uutils::sed),
+];
+
+const fn applet(name: &'static str, run: fn(Args) -> Outcome) -> Applet {
+    Applet { name, run }
+}
+
+fn main() {
+    sandbox_applet::main("text", APPLETS)
+}
