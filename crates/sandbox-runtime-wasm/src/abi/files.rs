@@ -9,6 +9,7 @@ use super::{MODULE, call};
 use crate::engine::ProcessState;
 use crate::fs::{At, Metadata};
 use crate::kernel::{self, Description, Errno, Fd, Object, Process};
+use crate::wasi::devices;
 use crate::wasi::memory::Guest;
 
 /// The flag to follow a link at the end of a path.
@@ -82,10 +83,13 @@ fn stat(
     call(caller, |guest, state| {
         let follow = follow(flags)?;
         let place = Place { dir, ptr, len };
-        let metadata = place.with(guest, &state.process, |at| {
-            Ok(state.process.machine.files.lock().metadata(at, follow)?)
+        let record = place.with(guest, &state.process, |at| {
+            let files = state.process.machine.files.lock();
+            let metadata = files.metadata(at, follow)?;
+            let device = devices::device(&files, metadata.ino).is_some();
+            Ok(record(&metadata, device))
         })?;
-        guest.write(out, &record(&metadata))
+        guest.write(out, &record)
     })
 }
 
@@ -94,7 +98,7 @@ fn fstat(caller: Caller<'_, ProcessState>, fd: Fd, out: u32) -> i32 {
         let process = &state.process;
         let description = process.descriptors.lock().get(fd)?.description.clone();
         let record = match description.handle() {
-            Some(handle) => record(&handle.files().lock().metadata_of(handle.get())?),
+            Some(handle) => record(&handle.files().lock().metadata_of(handle.get())?, false),
             None => record_of_object(&description, process),
         };
         guest.write(out, &record)
@@ -174,8 +178,9 @@ fn access(caller: Caller<'_, ProcessState>, dir: Fd, ptr: u32, len: u32, mask: u
     })
 }
 
-fn record(metadata: &Metadata) -> [u8; 64] {
+fn record(metadata: &Metadata, device: bool) -> [u8; 64] {
     let kind = match metadata.kind {
+        _ if device => TYPE_CHARACTER,
         FileKind::File => TYPE_FILE,
         FileKind::Directory => TYPE_DIRECTORY,
         FileKind::Symlink => TYPE_LINK,

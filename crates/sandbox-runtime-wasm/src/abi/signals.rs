@@ -6,9 +6,18 @@ use wasmtime::{Caller, Linker, Result};
 use super::{MODULE, call};
 use crate::engine::ProcessState;
 use crate::kernel::{Disposition, Errno, Target};
+use crate::wasi::die_if_doomed;
 
 pub(super) fn add_to_linker(linker: &mut Linker<ProcessState>) -> Result<()> {
-    linker.func_wrap(MODULE, "kill", kill)?;
+    linker.func_wrap_async(MODULE, "kill", |caller, (pid, signal): (i32, u32)| {
+        Box::new(async move {
+            let process = caller.data().process.clone();
+            let answer = kill(caller, pid, signal);
+            // Who kills or stops itself does nothing more before that.
+            die_if_doomed(&process).await;
+            answer
+        })
+    })?;
     linker.func_wrap(MODULE, "sigaction", sigaction)?;
     linker.func_wrap(MODULE, "sigtake", sigtake)?;
     Ok(())

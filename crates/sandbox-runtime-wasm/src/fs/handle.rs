@@ -39,6 +39,12 @@ pub struct DirEntry {
 }
 
 impl FileSystem {
+    /// How many handles are open.
+    #[cfg(test)]
+    pub(crate) fn open_handles(&self) -> usize {
+        self.handles.len()
+    }
+
     pub(super) fn handle(&self, handle: Handle) -> Result<OpenFile> {
         self.handles.get(&handle).copied().ok_or(Errno::BadHandle)
     }

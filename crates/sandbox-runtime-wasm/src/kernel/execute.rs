@@ -109,7 +109,7 @@ impl Machine {
             env,
             cwd,
             state: Lock::new((!state.is_empty()).then_some(state)),
-            charge: Some(charge.ok_or(Errno::NOMEM)?),
+            charge: Lock::new(Some(charge.ok_or(Errno::NOMEM)?)),
         })
     }
 

@@ -24,6 +24,7 @@ impl Machine {
         }
         let open = process.descriptors.lock().clear();
         drop(open);
+        process.release();
         let mut table = self.table.lock();
         let mut gone = table.orphan(process.pid);
         let parent = match table.get_mut(process.pid) {

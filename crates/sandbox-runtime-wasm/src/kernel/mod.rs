@@ -32,6 +32,9 @@ mod spawn;
 mod table;
 pub(crate) mod wakers;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 pub(crate) use account::{Account, Charge};

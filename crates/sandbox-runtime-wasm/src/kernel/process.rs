@@ -32,7 +32,7 @@ pub(crate) struct Image {
     /// What the one who started it handed over, until it is taken.
     pub(crate) state: Lock<Option<Vec<u8>>>,
     /// What all this takes of the sandbox's memory.
-    pub(crate) charge: Option<Charge>,
+    pub(crate) charge: Lock<Option<Charge>>,
 }
 
 /// A running process. The table holds it, its store holds it, and the two let go when it ends.
@@ -152,6 +152,14 @@ impl Process {
         let old = std::mem::replace(&mut *self.image.lock(), Arc::new(image));
         drop(old);
         self.signals.lock().reset_for_exec();
+    }
+
+    /// Gives back what it was started with, but for its arguments, which a table still shows.
+    pub(super) fn release(&self) {
+        let image = self.image();
+        let state = image.state.lock().take();
+        let charge = image.charge.lock().take();
+        drop((state, charge));
     }
 
     /// Sends `signal`, from whomever.

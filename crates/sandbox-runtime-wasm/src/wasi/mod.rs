@@ -39,6 +39,7 @@ mod transfer;
 mod tests;
 
 pub(crate) use link::add_to_linker;
+pub(crate) use process::die_if_doomed;
 
 /// What preview 2 does alike.
 #[cfg(feature = "components")]
