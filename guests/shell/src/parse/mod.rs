@@ -51,6 +51,7 @@ pub struct Parser {
     lines: Option<Box<dyn Lines>>,
     /// Whether the present command has begun.
     begun: bool,
+    command_start: usize,
     peeked: Option<(Token, usize)>,
     /// Here-documents whose text begins after this line.
     pending: Vec<here::Pending>,
@@ -79,6 +80,7 @@ impl Parser {
             counted: (0, line),
             lines: None,
             begun: false,
+            command_start: 0,
             peeked: None,
             pending: Vec::new(),
             aliases,
@@ -108,6 +110,22 @@ impl Parser {
         result
     }
 
+    /// Whether nothing but blanks is left.
+    pub fn is_at_end(&self) -> bool {
+        let ended = self
+            .peeked
+            .as_ref()
+            .is_none_or(|(token, _)| *token == Token::End);
+        ended && self.lines.is_none() && self.text[self.at..].trim_ascii().is_empty()
+    }
+
+    /// The text of the commands that were parsed last.
+    pub fn source(&self) -> &[u8] {
+        self.text
+            .get(self.command_start..self.at)
+            .unwrap_or_default()
+    }
+
     /// Everything up to the end.
     pub fn all_commands(&mut self) -> Result<List> {
         let mut all = List::default();
@@ -134,6 +152,7 @@ impl Parser {
             self.not_arith.clear();
             self.replacing.clear();
         }
+        self.command_start = self.at;
     }
 
     fn line_number(&mut self) -> u32 {
