@@ -63,7 +63,6 @@ impl Options {
         noglob = "noglob";
         interactive = "interactive";
         noexec = "noexec";
-        stdin = "stdin";
         nounset = "nounset";
         verbose = "verbose";
         xtrace = "xtrace";

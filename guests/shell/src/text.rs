@@ -84,15 +84,25 @@ pub fn parse_int(bytes: &[u8]) -> Option<i64> {
 
 /// Quoted so that the shell reads `bytes` back as one word.
 pub fn quoted(bytes: &[u8]) -> Vec<u8> {
-    let mut out = vec![b'\''];
-    for &byte in bytes {
-        match byte {
-            b'\'' => out.extend_from_slice(b"'\\''"),
-            _ => out.push(byte),
+    let mut out = Vec::with_capacity(bytes.len() + 2);
+    let mut rest = bytes;
+    loop {
+        let plain = rest.iter().take_while(|&&byte| byte != b'\'').count();
+        out.push(b'\'');
+        out.extend_from_slice(&rest[..plain]);
+        out.push(b'\'');
+        rest = &rest[plain..];
+        let quotes = rest.iter().take_while(|&&byte| byte == b'\'').count();
+        if quotes > 0 {
+            out.push(b'"');
+            out.extend_from_slice(&rest[..quotes]);
+            out.push(b'"');
+        }
+        rest = &rest[quotes..];
+        if rest.is_empty() {
+            return out;
         }
     }
-    out.push(b'\'');
-    out
 }
 
 #[cfg(test)]
@@ -115,6 +125,6 @@ mod tests {
 
     #[test]
     fn quoting_survives_quotes() {
-        assert_eq!(quoted(b"a'b"), b"'a'\\''b'");
+        assert_eq!(quoted(b"a''b"), b"'a'\"''\"'b'");
     }
 }

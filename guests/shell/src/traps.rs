@@ -50,12 +50,6 @@ impl Traps {
             active: false,
         }
     }
-
-    pub fn at_exit(&self) -> bool {
-        self.actions
-            .get(&0)
-            .is_some_and(|action| !action.is_empty())
-    }
 }
 
 impl Shell {

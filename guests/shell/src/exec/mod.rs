@@ -42,9 +42,7 @@ impl Shell {
             if self.options.verbose() {
                 let _ = self.fds.write(2, parser.source());
             }
-            if !self.options.noexec() || self.options.interactive() {
-                status = self.run_list(&list, last)?;
-            }
+            status = self.run_list(&list, last)?;
             next = self.parsed(parser.next_commands())?;
         }
         Ok(status)
@@ -69,6 +67,9 @@ impl Shell {
     }
 
     fn run_item(&mut self, item: &Item, tail: bool) -> Run {
+        if self.options.noexec() && !self.options.interactive() {
+            return Ok(self.status);
+        }
         if let Some(text) = &item.background {
             return self.run_background(item, text);
         }
