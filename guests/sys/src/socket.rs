@@ -18,6 +18,8 @@ pub enum Kind {
     Stream = 1,
     /// UDP.
     Datagram = 2,
+    /// Echo requests of ICMP, and their replies. Ports mean nothing.
+    Echo = 3,
 }
 
 fn family(addr: &SocketAddr) -> u32 {
