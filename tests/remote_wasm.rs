@@ -22,10 +22,10 @@ struct RemoteHarness {
 }
 
 impl RemoteHarness {
-    fn new() -> Self {
+    fn new(wasm: WasmHarness) -> Self {
         Self {
             server: OnceCell::new(),
-            wasm: WasmHarness::new(),
+            wasm,
         }
     }
 
@@ -79,4 +79,15 @@ impl Harness for RemoteHarness {
     }
 }
 
-sandbox_testkit::conformance!(crate::RemoteHarness::new());
+mod closed {
+    sandbox_testkit::conformance!(crate::RemoteHarness::new(
+        crate::harness::WasmHarness::closed()
+    ));
+}
+
+mod networked {
+    sandbox_testkit::conformance!(
+        crate::RemoteHarness::new(crate::harness::WasmHarness::networked()),
+        ignore = "needs root, to lay a network around the machine"
+    );
+}

@@ -30,6 +30,7 @@ pub struct WasmBuilder {
     workers: Option<usize>,
     cache_dir: Option<PathBuf>,
     network: NetworkConfig,
+    egress: bool,
     modules: ModuleLimits,
     settings: Settings,
 }
@@ -50,6 +51,7 @@ impl Default for WasmBuilder {
             workers: None,
             cache_dir: None,
             network: NetworkConfig::default(),
+            egress: true,
             modules: ModuleLimits::default(),
             settings: Settings {
                 max_sandboxes: 100_000,
@@ -130,6 +132,14 @@ impl WasmBuilder {
         self
     }
 
+    /// Whether sandboxes can reach the network at all, under their egress policies. Without it a
+    /// policy that allows anything is refused; a sandbox's own loopback and connections to its
+    /// ports work all the same. Default: true.
+    pub fn egress(mut self, egress: bool) -> Self {
+        self.egress = egress;
+        self
+    }
+
     /// Checks what can be checked without starting anything.
     ///
     /// # Errors
@@ -180,7 +190,7 @@ impl WasmBuilder {
         let kernel = Kernel::new(engine, workers)?;
         let shared = Shared {
             kernel,
-            capabilities: capabilities::of(workers, settings.max_disk),
+            capabilities: capabilities::of(workers, settings.max_disk, self.egress),
             sandboxes: Sandboxes::new(settings.max_sandboxes),
             snapshots: Snapshots::new(settings.max_snapshots),
             catalogue: Arc::new(images),

@@ -2,12 +2,13 @@
 
 use sandbox_core::{Capabilities, EgressCapabilities, LimitCapabilities};
 
-/// What sandboxes can have where at most `workers` of them compute at a time.
+/// What sandboxes can have where at most `workers` of them compute at a time, and where `egress` says
+/// whether any may reach the network.
 ///
 /// What is left out is not there: terminals (no job control), users (permission bits are kept and
 /// not enforced), binaries of the host's machine, and finding sandboxes again after the process
 /// that holds them ended.
-pub(crate) fn of(workers: usize, max_disk: u64) -> Capabilities {
+pub(crate) fn of(workers: usize, max_disk: u64, egress: bool) -> Capabilities {
     let mut limits = LimitCapabilities::default();
     limits.cpu = true;
     limits.memory = true;
@@ -31,10 +32,10 @@ pub(crate) fn of(workers: usize, max_disk: u64) -> Capabilities {
     can.limits = limits;
     can.connect = true;
     can.egress = EgressCapabilities::default();
-    can.egress.allow_all = true;
-    can.egress.cidrs = true;
-    can.egress.ports = true;
-    can.egress.domains = true;
-    can.egress.live_update = true;
+    can.egress.allow_all = egress;
+    can.egress.cidrs = egress;
+    can.egress.ports = egress;
+    can.egress.domains = egress;
+    can.egress.live_update = egress;
     can
 }
