@@ -4,6 +4,7 @@
 //! chooses one. An applet returns its exit code or a [`Failure`], which is printed as `name: message`.
 
 mod args;
+pub mod date;
 mod failure;
 pub mod glob;
 mod input;

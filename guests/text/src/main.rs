@@ -1,5 +1,6 @@
 //! The programs of a sandbox that search, edit and compare text, in one module.
 
+mod awk;
 mod diff;
 mod expr;
 mod grep;
@@ -10,11 +11,13 @@ use sandbox_applet::{Applet, Args, Outcome};
 
 /// All programs by name. `tools.toml` lists the same.
 const APPLETS: &[Applet] = &[
+    applet("awk", awk::run),
     applet("cmp", diff::cmp),
     applet("diff", diff::run),
     applet("egrep", grep::run),
     applet("expr", expr::run),
     applet("fgrep", grep::run),
+    applet("gawk", awk::run),
     applet("grep", grep::run),
     applet("sed", uutils::sed),
 ];

@@ -5,8 +5,13 @@ const CLASSES: [&str; 12] = [
     "cntrl", "xdigit",
 ];
 
-/// Rewrites the set whose content begins at `at`; and where the expression goes on behind it.
-pub fn translate(letters: &[char], mut at: usize) -> Result<(String, usize), String> {
+/// Rewrites the set whose content begins at `at`; and where the expression goes on behind it. `escapes`: a backslash
+/// means what it means outside, as in awk.
+pub fn translate(
+    letters: &[char],
+    mut at: usize,
+    escapes: bool,
+) -> Result<(String, usize), String> {
     let unmatched = || "Unmatched [, [^, [:, [., or [=".to_owned();
     let mut out = String::from("[");
     if letters.get(at) == Some(&'^') {
@@ -29,12 +34,12 @@ pub fn translate(letters: &[char], mut at: usize) -> Result<(String, usize), Str
                 at = next;
             }
             _ => {
-                let (low, next) = element(letters, at).ok_or_else(unmatched)?;
+                let (low, next) = element(letters, at, escapes).ok_or_else(unmatched)?;
                 at = next;
                 let range = letters.get(at) == Some(&'-')
                     && letters.get(at + 1).is_some_and(|&high| high != ']');
                 if range {
-                    let (high, next) = element(letters, at + 1).ok_or_else(unmatched)?;
+                    let (high, next) = element(letters, at + 1, escapes).ok_or_else(unmatched)?;
                     if high < low {
                         return Err("Invalid range end".to_owned());
                     }
@@ -51,8 +56,9 @@ pub fn translate(letters: &[char], mut at: usize) -> Result<(String, usize), Str
 }
 
 /// One letter: itself, `[.x.]` or `[=x=]`.
-fn element(letters: &[char], at: usize) -> Option<(char, usize)> {
+fn element(letters: &[char], at: usize, escapes: bool) -> Option<(char, usize)> {
     match (letters.get(at)?, letters.get(at + 1)) {
+        ('\\', Some(&next)) if escapes => Some((escaped(next), at + 2)),
         ('[', Some(&mark @ ('.' | '='))) => {
             let (name, next) = named(letters, at + 2, mark)?;
             let mut name = name.chars();
@@ -60,6 +66,18 @@ fn element(letters: &[char], at: usize) -> Option<(char, usize)> {
             name.next().is_none().then_some((letter, next))
         }
         (&letter, _) => Some((letter, at + 1)),
+    }
+}
+
+fn escaped(letter: char) -> char {
+    match letter {
+        'n' => '\n',
+        't' => '\t',
+        'r' => '\r',
+        'f' => '\x0c',
+        'v' => '\x0b',
+        'a' => '\x07',
+        other => other,
     }
 }
 
@@ -93,7 +111,7 @@ mod tests {
     use super::*;
 
     fn set(text: &str) -> Result<(String, usize), String> {
-        translate(&text.chars().collect::<Vec<_>>(), 1)
+        translate(&text.chars().collect::<Vec<_>>(), 1, false)
     }
 
     #[test]

@@ -7,6 +7,8 @@ pub enum Syntax {
     Basic,
     /// `(a)`, `{1}`, `+`, `?`, `|`.
     Extended,
+    /// The same without back-references, and with backslashes in sets.
+    Awk,
 }
 
 /// An expression in the syntax of `regex`.
@@ -68,11 +70,11 @@ impl Writer {
 
     /// Rewrites what begins at `at`; where the next begins.
     fn one(&mut self, letters: &[char], at: usize) -> Result<usize, String> {
-        let extended = self.syntax == Syntax::Extended;
+        let extended = self.syntax != Syntax::Basic;
         match letters[at] {
             '\\' => return self.escape(letters, at),
             '[' => {
-                let (set, next) = bracket::translate(letters, at + 1)?;
+                let (set, next) = bracket::translate(letters, at + 1, self.syntax == Syntax::Awk)?;
                 self.out += &set;
                 return Ok(next);
             }
@@ -132,7 +134,7 @@ impl Writer {
             '+' | '?' if basic && self.at_start() => self.literal(letter),
             '+' if basic => self.repeat("+"),
             '?' if basic => self.repeat("?"),
-            digit @ '1'..='9' => {
+            digit @ '1'..='9' if self.syntax != Syntax::Awk => {
                 self.references = true;
                 // A digit behind it is a letter of its own.
                 self.out += &format!("(?:\\{digit})");
@@ -147,6 +149,11 @@ impl Writer {
             '\'' => self.out += "\\z",
             'n' => self.out += "\\n",
             't' => self.out += "\\t",
+            'y' if self.syntax == Syntax::Awk => self.out += "\\b",
+            'r' | 'f' | 'v' | 'a' if self.syntax == Syntax::Awk => {
+                self.out.push('\\');
+                self.out.push(letter);
+            }
             other => self.literal(other),
         }
         Ok(at + 2)
