@@ -7,7 +7,7 @@ use std::process::exit;
 
 type Main = fn(std::vec::IntoIter<OsString>) -> i32;
 
-/// All programs by name. `tools.toml` lists the same.
+/// All programs by name. The file `applets` lists the same.
 const PROGRAMS: &[(&str, Main)] = &[
     ("b2sum", uu_b2sum::uumain),
     ("base32", uu_base32::uumain),
@@ -80,4 +80,16 @@ fn main() {
         exit(1);
     }
     exit(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_for_images_names_every_program() {
+        let listed: Vec<&str> = include_str!("../applets").lines().collect();
+        let known: Vec<&str> = PROGRAMS.iter().map(|program| program.0).collect();
+        assert_eq!(listed, known);
+    }
 }

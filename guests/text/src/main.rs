@@ -9,7 +9,7 @@ mod uutils;
 
 use sandbox_applet::{Applet, Args, Outcome};
 
-/// All programs by name. `tools.toml` lists the same.
+/// All programs by name. The file `applets` lists the same.
 const APPLETS: &[Applet] = &[
     applet("awk", awk::run),
     applet("cmp", diff::cmp),
@@ -28,4 +28,16 @@ const fn applet(name: &'static str, run: fn(Args) -> Outcome) -> Applet {
 
 fn main() {
     sandbox_applet::main("text", APPLETS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_for_images_names_every_program() {
+        let listed: Vec<&str> = include_str!("../applets").lines().collect();
+        let known: Vec<&str> = APPLETS.iter().map(|applet| applet.name).collect();
+        assert_eq!(listed, known);
+    }
 }

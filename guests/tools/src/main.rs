@@ -15,7 +15,7 @@ mod text;
 
 use sandbox_applet::Applet;
 
-/// All programs by name. `tools.toml` lists the same.
+/// All programs by name. The file `applets` lists the same.
 const APPLETS: &[Applet] = &[
     applet("[", test::run),
     applet("arch", info::system::arch),
@@ -105,4 +105,16 @@ const fn applet(
 
 fn main() {
     sandbox_applet::main("tools", APPLETS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_for_images_names_every_program() {
+        let listed: Vec<&str> = include_str!("../applets").lines().collect();
+        let known: Vec<&str> = APPLETS.iter().map(|applet| applet.name).collect();
+        assert_eq!(listed, known);
+    }
 }
