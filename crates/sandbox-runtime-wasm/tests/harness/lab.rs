@@ -1,27 +1,27 @@
-//! Hosts around Wasm sandboxes, whose connections are this machine's.
+//! Hosts around Wasm sandboxes, whose connections are those of the process they run in.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use sandbox_core::egress::DomainName;
 use sandbox_core::{Result, Sandbox};
-use sandbox_runtime_wasm::net::{ResolveError, Resolver};
+use sandbox_runtime_wasm::net::{NetworkConfig, ResolveError, Resolver};
 use sandbox_testkit::conformance::{LabHost, NetworkLab};
 use sandbox_testkit::netlab::{Addresses, NetLab, OTHER_TCP, TCP, TICKS};
 
 const NEAR: &str = "near.one.test";
 const FAR: &str = "far.two.test";
 
-/// Knows the lab's names, once there is a lab.
-#[derive(Debug, Default)]
-pub(super) struct LabResolver(OnceLock<Addresses>);
+/// Knows the lab's names.
+#[derive(Debug)]
+struct LabResolver(Addresses);
 
 #[async_trait]
 impl Resolver for LabResolver {
     async fn resolve(&self, name: &DomainName) -> Result<Vec<IpAddr>, ResolveError> {
-        let addresses = self.0.get().ok_or(ResolveError::Unavailable)?;
-        match name.to_string().as_str() {
+        let Self(addresses) = self;
+        match name.as_str() {
             NEAR => Ok(vec![addresses.near().into(), addresses.near_v6().into()]),
             FAR => Ok(vec![addresses.far().into(), addresses.far_v6().into()]),
             _ => Err(ResolveError::NotFound),
@@ -30,15 +30,21 @@ impl Resolver for LabResolver {
 }
 
 /// The lab.
-#[derive(Debug)]
-pub(super) struct Lab(NetLab);
+#[derive(Debug, Clone)]
+pub(super) struct Lab(Arc<NetLab>);
 
 impl Lab {
-    /// Lays it around this machine, and tells `names` about it.
-    pub(super) fn around(names: &Arc<LabResolver>) -> Self {
-        let lab = NetLab::new();
-        assert!(names.0.set(lab.addresses).is_ok(), "there is a lab already");
-        Self(lab)
+    /// Moves this thread in among the hosts, in a network namespace of its own, and with it every
+    /// runtime that it makes from then on. Needs root.
+    pub(super) fn enter() -> Self {
+        Self(Arc::new(NetLab::private()))
+    }
+
+    /// A network whose names are the lab's: the machine's resolver knows other ones.
+    pub(super) fn config(&self) -> NetworkConfig {
+        let mut config = NetworkConfig::default();
+        config.resolver = Arc::new(LabResolver(self.0.addresses));
+        config
     }
 }
 

@@ -3,20 +3,20 @@
 mod lab;
 
 use std::sync::Arc;
+use std::thread;
 
 use async_trait::async_trait;
 use sandbox_core::{Runtime, Source};
-use sandbox_runtime_wasm::net::NetworkConfig;
 use sandbox_runtime_wasm::{WasmBuilder, WasmRuntime};
 use sandbox_testkit::conformance::{Harness, NetworkLab};
 
-use lab::{Lab, LabResolver};
+use lab::Lab;
 
 /// A harness over a runtime that no other harness has: an engine destroys what it does not know.
 #[derive(Debug)]
 pub(crate) struct WasmHarness {
     runtime: WasmRuntime,
-    names: Option<Arc<LabResolver>>,
+    lab: Option<Lab>,
 }
 
 impl WasmHarness {
@@ -25,19 +25,24 @@ impl WasmHarness {
         let builder = builder().egress(false);
         Self {
             runtime: builder.build().expect("the host lets it start"),
-            names: None,
+            lab: None,
         }
     }
 
-    /// With a network of hosts laid around this machine, which needs root.
+    /// With a network, and hosts in it where the case is about them; those need root.
     pub(crate) fn networked() -> Self {
-        let names = Arc::new(LabResolver::default());
-        let mut network = NetworkConfig::default();
-        network.resolver = names.clone();
-        let builder = builder().network(network);
+        let about_reaching = thread::current()
+            .name()
+            .is_some_and(|name| name.contains("::egress::") || name.contains("reach"));
+        // Before the runtime: its threads are where the one that makes it is.
+        let lab = about_reaching.then(Lab::enter);
+        let mut builder = builder();
+        if let Some(lab) = &lab {
+            builder = builder.network(lab.config());
+        }
         Self {
             runtime: builder.build().expect("the host lets it start"),
-            names: Some(names),
+            lab,
         }
     }
 }
@@ -59,7 +64,7 @@ impl Harness for WasmHarness {
     }
 
     async fn network(&self) -> Option<Box<dyn NetworkLab>> {
-        let names = self.names.as_ref()?;
-        Some(Box::new(Lab::around(names)))
+        let lab = self.lab.clone()?;
+        Some(Box::new(lab))
     }
 }

@@ -106,12 +106,15 @@ pub fn test<H: Harness + 'static>(
         .iter()
         .find(|case| case.group == group && case.name == name)
         .unwrap_or_else(|| panic!("there is no case {group}::{name}"));
+    // Before any other thread: a harness may move this one to another network, and those that it
+    // starts are there then.
+    let harness = Arc::new(harness());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .unwrap_or_else(|error| panic!("no Tokio runtime: {error}"));
-    let outcome = runtime.block_on(async { case.run(Arc::new(harness())).await });
+    let outcome = runtime.block_on(case.run(harness));
     runtime.shutdown_background();
     // The module of the test is the suite's, and the group's below it.
     let suite = module.rsplit_once("::").map_or(module, |(suite, _)| suite);
