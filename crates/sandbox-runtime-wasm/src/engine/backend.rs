@@ -9,6 +9,7 @@ use wasmtime::component::Component;
 
 use super::{Engine, Executable};
 use crate::programs::{Backend, Compiled, Digest, Kind, Refused};
+use crate::wasi::cwd::mark;
 
 /// The modules whose functions are linked; which functions there are, linking says.
 const PROVIDED: [&str; 2] = ["wasi_snapshot_preview1", "sandbox_v0"];
@@ -22,6 +23,8 @@ impl Backend for Engine {
             .precompile_compatibility_hash()
             .hash(&mut hasher);
         env!("CARGO_PKG_VERSION").hash(&mut hasher);
+        // Code of before programs were marked with their working directory is another engine's.
+        "marked".hash(&mut hasher);
         Digest::from_bytes(hasher.0.finalize().into())
     }
 
@@ -31,7 +34,11 @@ impl Backend for Engine {
 
     fn compile(&self, kind: Kind, wasm: &[u8]) -> Result<Vec<u8>, Refused> {
         let compiled = match kind {
-            Kind::Module => self.wasmtime.precompile_module(wasm),
+            // What a program starts with in its memory is known from its code alone.
+            Kind::Module => {
+                let marked = mark(wasm).map_err(|e| Refused::Malformed(e.to_string()))?;
+                self.wasmtime.precompile_module(&marked)
+            }
             Kind::Component => self.wasmtime.precompile_component(wasm),
         };
         compiled.map_err(|e| Refused::Malformed(format!("{e:#}")))
