@@ -19,7 +19,7 @@ use super::{
     HostCommand, HostProcess, Kernel, LoadError, Machine, MachineEvents, MachineOptions, Programs,
 };
 use crate::engine::{Engine, EngineOptions, Executable};
-use crate::fs::{Caller, FileSystem, Limits, OpenOptions};
+use crate::fs::{Caller, Contents, FileSystem, Limits, OpenOptions};
 use crate::lock::Lock;
 
 /// Far longer than anything here takes, on any machine.
@@ -46,10 +46,11 @@ impl Programs for TestPrograms {
 
     async fn load(&self, sha256: &str) -> Result<Arc<Executable>, LoadError> {
         let wasm = self.image.get(sha256).ok_or(LoadError::Unknown)?;
-        self.compile(wasm.clone()).await
+        self.compile(Contents::from(&wasm[..])).await
     }
 
-    async fn compile(&self, wasm: Bytes) -> Result<Arc<Executable>, LoadError> {
+    async fn compile(&self, wasm: Contents) -> Result<Arc<Executable>, LoadError> {
+        let wasm = Bytes::from(wasm.to_vec(1 << 20).ok_or(LoadError::TooLarge)?);
         let mut compiled = self.compiled.lock();
         if let Some(code) = compiled.get(&wasm) {
             return Ok(code.clone());
@@ -60,10 +61,6 @@ impl Programs for TestPrograms {
         let code = Arc::new(engine.link(&module).map_err(LoadError::Invalid)?);
         compiled.insert(wasm, code.clone());
         Ok(code)
-    }
-
-    fn max_wasm_bytes(&self) -> u64 {
-        1 << 20
     }
 }
 
