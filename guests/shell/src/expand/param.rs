@@ -3,7 +3,7 @@
 use super::fields::{Fields, Mode};
 use super::{Context, put, transform};
 use crate::ast::{Bytes, Index, Name, Op, Param, Word};
-use crate::flow::Run;
+use crate::flow::{Flow, NOT_FOUND, Run, USAGE};
 use crate::pattern::{self, End};
 use crate::shell::Shell;
 use crate::text;
@@ -115,11 +115,12 @@ impl Shell {
                     let null = if *null { " or null" } else { "" };
                     message = format!("parameter not set{null}").into_bytes();
                 }
-                self.fail(&format!(
+                self.complain(&format!(
                     "{}: {}",
                     self.name_of(param),
                     text::lossy(&message)
-                ))
+                ));
+                Err(Flow::Error(if self.bash { NOT_FOUND } else { USAGE }))
             }
             op => {
                 let value = self.checked(param, value)?;

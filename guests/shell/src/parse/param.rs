@@ -181,13 +181,15 @@ impl Parser {
                     pattern,
                 }
             }
-            b'@' if !matches!(name, Name::Special(_)) => match self.byte() {
-                Some(letter @ (b'Q' | b'U' | b'u' | b'L' | b'E' | b'P' | b'A' | b'a')) => {
-                    self.at += 1;
-                    Op::Transform(letter)
+            b'@' if !matches!(name, Name::Special(b'#' | b'?' | b'-' | b'$' | b'!')) => {
+                match self.byte() {
+                    Some(letter @ (b'Q' | b'U' | b'u' | b'L' | b'E' | b'P' | b'A' | b'a')) => {
+                        self.at += 1;
+                        Op::Transform(letter)
+                    }
+                    _ => return Ok(None),
                 }
-                _ => return Ok(None),
-            },
+            }
             _ => return Ok(None),
         }))
     }

@@ -259,7 +259,7 @@ impl Parser {
             Some(b'"') if !double => {}
             _ => match self.short_param() {
                 Some(param) => parts.0.push(Part::Param(Box::new(param))),
-                None => parts.text(true, b"$"),
+                None => parts.text(double, b"$"),
             },
         }
         Ok(())
