@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 
-use sandbox_guest::{errno, fd};
+use sandbox_guest::{errno, fd, files};
 
 use crate::ast::Bytes;
 
@@ -146,7 +146,7 @@ pub fn holding(cwd: &str, bytes: &[u8]) -> io::Result<Rc<OpenFd>> {
         },
     )
     .map(OpenFd::new);
-    let removed = std::fs::remove_file(&path);
+    let removed = files::remove(cwd, &path);
     let read = read?;
     removed?;
     fd::write_all(file.number(), bytes)?;

@@ -4,7 +4,7 @@ use std::env;
 use std::ffi::OsString;
 use std::rc::Rc;
 
-use sandbox_guest::process;
+use sandbox_guest::{errno, files, process};
 
 use crate::ast::Bytes;
 use crate::fds::{Fds, Target};
@@ -144,7 +144,7 @@ fn read_profiles(shell: &mut Shell) -> Run<()> {
         .map(|home| text::lossy(&home).into_owned())
         .unwrap_or_default();
     for path in ["/etc/profile".to_owned(), format!("{home}/.profile")] {
-        if let Ok(text) = std::fs::read(&path) {
+        if let Ok(text) = files::read("/", &path) {
             shell.run_text(text, 1)?;
         }
     }
@@ -154,12 +154,12 @@ fn read_profiles(shell: &mut Shell) -> Run<()> {
 fn run_file(shell: &mut Shell, path: &[u8]) -> Run {
     let mut place = shell.absolute(path);
     if !path.contains(&b'/')
-        && std::fs::metadata(&place).is_err()
+        && files::stat("/", &place, true).is_err()
         && let Ok(found) = shell.locate(path)
     {
         place = found;
     }
-    let script = match std::fs::read(&place) {
+    let script = match files::read("/", &place) {
         Ok(script) => script,
         Err(error) => {
             shell.complain(&format!(
@@ -167,7 +167,7 @@ fn run_file(shell: &mut Shell, path: &[u8]) -> Run {
                 text::lossy(path),
                 describe(&error)
             ));
-            let missing = error.kind() == std::io::ErrorKind::NotFound;
+            let missing = errno::is(&error, errno::NOENT);
             return Ok(match (missing, shell.bash) {
                 (true, true) => NOT_FOUND,
                 (false, true) => NOT_EXECUTABLE,

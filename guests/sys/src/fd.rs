@@ -138,6 +138,8 @@ pub struct Mode {
     pub exclusive: bool,
     /// Emptied first.
     pub truncate: bool,
+    /// Fails when it is no directory.
+    pub directory: bool,
 }
 
 /// Opens `path`, relative to `cwd` unless it begins with `/`; the lowest free number.
@@ -148,6 +150,7 @@ pub fn open(cwd: &str, path: &str, mode: Mode) -> io::Result<u32> {
     let how = raw::Open {
         follow: true,
         flags: u32::from(mode.create)
+            | u32::from(mode.directory) << 1
             | u32::from(mode.exclusive) << 2
             | u32::from(mode.truncate) << 3,
         rights: if mode.read { READ } else { 0 } | if mode.write { WRITE } else { 0 },

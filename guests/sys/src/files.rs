@@ -4,9 +4,10 @@
 //! process's own.
 
 use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use crate::errno::{self, check};
-use crate::raw;
+use crate::{fd, raw};
 
 /// Follow a symbolic link at the end of the path.
 const FOLLOW: u32 = 1;
@@ -22,22 +23,20 @@ pub(crate) fn at<T>(
     if path.is_empty() {
         return Err(errno::error(errno::NOENT));
     }
-    if let Some(rest) = path.strip_prefix('/') {
-        let rest = rest.trim_start_matches('/');
-        return call(
-            ROOT,
-            if rest.is_empty() {
-                b"."
-            } else {
-                rest.as_bytes()
-            },
-        );
-    }
-    let cwd = cwd.trim_matches('/');
-    if cwd.is_empty() {
-        return call(ROOT, path.as_bytes());
-    }
-    call(ROOT, [cwd, "/", path].concat().as_bytes())
+    // The kernel tells absolute paths by the slash that stands before them in memory, for the sake of programs whose
+    // library takes it away; so there is one.
+    let whole = match path.strip_prefix('/') {
+        Some(rest) => ["/", rest.trim_start_matches('/')].concat(),
+        None => [
+            "/",
+            cwd.trim_matches('/'),
+            if cwd.len() > 1 { "/" } else { "" },
+            path,
+        ]
+        .concat(),
+    };
+    let whole = if whole == "/" { "/.".to_owned() } else { whole };
+    call(ROOT, &whole.as_bytes()[1..])
 }
 
 /// What [`stat`] tells.
@@ -150,6 +149,95 @@ pub fn chown(cwd: &str, path: &str, follow: bool, uid: u32, gid: u32) -> io::Res
     at(cwd, path, |dir, path| {
         check(raw::chown(dir, flags, path, uid, gid))
     })
+}
+
+/// The text of the symbolic link `path`.
+pub fn read_link(cwd: &str, path: &str) -> io::Result<Vec<u8>> {
+    let mut buf = vec![0; 4096];
+    let mut used = 0;
+    at(cwd, path, |dir, path| {
+        check(raw::path_readlink(dir, path, &mut buf, &mut used))
+    })?;
+    buf.truncate(used);
+    Ok(buf)
+}
+
+/// Takes the name `path` away from what is no directory.
+pub fn remove(cwd: &str, path: &str) -> io::Result<()> {
+    at(cwd, path, |dir, path| {
+        check(raw::path_unlink_file(dir, path))
+    })
+}
+
+/// All of the file `path`.
+pub fn read(cwd: &str, path: &str) -> io::Result<Vec<u8>> {
+    let file = open(
+        cwd,
+        path,
+        fd::Mode {
+            read: true,
+            ..fd::Mode::default()
+        },
+    )?;
+    let mut out = Vec::new();
+    let mut filled = 0;
+    loop {
+        if out.len() - filled < 512 {
+            out.resize((out.len() * 2).max(4096), 0);
+        }
+        match errno::retry(|| fd::read(number(&file), &mut out[filled..]))? {
+            0 => break,
+            count => filled += count,
+        }
+    }
+    out.truncate(filled);
+    Ok(out)
+}
+
+/// The names in the directory `path`, `.` and `..` too if the kernel tells them.
+pub fn names(cwd: &str, path: &str) -> io::Result<Vec<Vec<u8>>> {
+    /// Next entry (8), inode (8), length of the name (4), kind (4).
+    const HEAD: usize = 24;
+    let mode = fd::Mode {
+        directory: true,
+        read: true,
+        ..fd::Mode::default()
+    };
+    let dir = open(cwd, path, mode)?;
+    let mut names = Vec::new();
+    let mut buf = vec![0; 4096];
+    let mut cookie = 0;
+    loop {
+        let mut used = 0;
+        check(raw::fd_readdir(number(&dir), &mut buf, cookie, &mut used))?;
+        let mut rest = &buf[..used];
+        let before = cookie;
+        while let Some((head, after)) = rest.split_at_checked(HEAD) {
+            let len = u32::from_le_bytes(head[16..20].try_into().unwrap_or_default()) as usize;
+            // An entry that is cut off comes again, whole.
+            let Some((name, after)) = after.split_at_checked(len) else {
+                break;
+            };
+            cookie = u64::from_le_bytes(head[..8].try_into().unwrap_or_default());
+            names.push(name.to_vec());
+            rest = after;
+        }
+        if used < buf.len() {
+            return Ok(names);
+        }
+        if cookie == before {
+            // Not even one fits.
+            buf.resize(buf.len() * 2, 0);
+        }
+    }
+}
+
+fn open(cwd: &str, path: &str, mode: fd::Mode) -> io::Result<OwnedFd> {
+    fd::open(cwd, path, mode).map(raw::owned)
+}
+
+fn number(fd: &OwnedFd) -> u32 {
+    fd.as_raw_fd().cast_unsigned()
 }
 
 /// Permissions to ask [`access`] for.

@@ -70,6 +70,11 @@ imports! {
             dir: u32, lookup: u32, path: *const u8, path_len: usize, flags: u32, base: u64,
             inheriting: u64, fd_flags: u32, fd_out: *mut u32
         );
+        fn fd_readdir(fd: u32, buf: *mut u8, len: usize, cookie: u64, used: *mut usize);
+        fn path_readlink(
+            dir: u32, path: *const u8, path_len: usize, buf: *mut u8, len: usize, used: *mut usize
+        );
+        fn path_unlink_file(dir: u32, path: *const u8, path_len: usize);
         fn poll_oneoff(subscriptions: *const u8, events: *mut u8, count: usize, ready: *mut usize);
         fn sock_accept(fd: u32, flags: u32, fd_out: *mut u32);
         fn sock_shutdown(fd: u32, how: u32);
@@ -202,6 +207,9 @@ wrappers! {
     fd_fdstat_get(fd: num<u32>, out: record_out<[u8; 24]>);
     fd_fdstat_set_flags(fd: num<u32>, flags: num<u32>);
     fd_seek(fd: num<u32>, offset: num<i64>, whence: num<u32>, at: out<u64>);
+    fd_readdir(fd: num<u32>, buf: buffer, cookie: num<u64>, used: out<usize>);
+    path_readlink(dir: num<u32>, path: bytes, buf: buffer, used: out<usize>);
+    path_unlink_file(dir: num<u32>, path: bytes);
     sock_accept(fd: num<u32>, flags: num<u32>, out: out<u32>);
     sock_shutdown(fd: num<u32>, how: num<u32>);
 }

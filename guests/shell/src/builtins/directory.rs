@@ -23,12 +23,40 @@ pub(super) fn pwd(shell: &mut Shell, args: &[Bytes]) -> Run {
     shell.print("pwd", line.as_bytes())
 }
 
-/// `path` without symbolic links; itself when it cannot be resolved.
+/// `path`, which is absolute, without symbolic links; as far as they can be followed.
 fn resolved(path: &str) -> String {
-    std::fs::canonicalize(path)
-        .ok()
-        .and_then(|path| path.into_os_string().into_string().ok())
-        .unwrap_or_else(|| path.to_owned())
+    /// As many links as the kernel follows.
+    const MOST_LINKS: u32 = 40;
+    let mut done = String::new();
+    let mut waiting: Vec<String> = path.rsplit('/').map(str::to_owned).collect();
+    let mut links = 0;
+    while let Some(name) = waiting.pop() {
+        match name.as_str() {
+            "" | "." => continue,
+            ".." => {
+                done.truncate(done.rfind('/').unwrap_or(0));
+                continue;
+            }
+            _ => {}
+        }
+        let whole = format!("{done}/{name}");
+        match files::read_link("/", &whole) {
+            Ok(target) if links < MOST_LINKS => {
+                links += 1;
+                let target = text::lossy(&target).into_owned();
+                if target.starts_with('/') {
+                    done.clear();
+                }
+                waiting.extend(target.rsplit('/').map(str::to_owned));
+            }
+            _ => done = whole,
+        }
+    }
+    if done.is_empty() {
+        "/".to_owned()
+    } else {
+        done
+    }
 }
 
 pub(super) fn cd(shell: &mut Shell, args: &[Bytes]) -> Run {

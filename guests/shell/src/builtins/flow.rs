@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use sandbox_guest::files;
+
 use crate::ast::Bytes;
 use crate::flow::{Flow, NOT_FOUND, Run, USAGE};
 use crate::shell::{Shell, describe};
@@ -144,7 +146,7 @@ pub(super) fn source(shell: &mut Shell, args: &[Bytes]) -> Run {
             Err(Flow::Error(USAGE))
         };
     };
-    let source = match std::fs::read(&path) {
+    let source = match files::read("/", &path) {
         Ok(source) => source,
         Err(error) => {
             return shell.fail(&format!(
@@ -191,5 +193,5 @@ fn find_source(shell: &Shell, name: &[u8]) -> Option<String> {
     }
     places
         .into_iter()
-        .find(|place| std::fs::metadata(place).is_ok_and(|found| found.is_file()))
+        .find(|place| files::stat("/", place, true).is_ok_and(|found| found.is_file()))
 }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use sandbox_guest::{errno, fd};
+use sandbox_guest::{errno, fd, files};
 
 use super::contained;
 use super::launch::Drains;
@@ -68,7 +68,7 @@ impl Shell {
     /// `$(<file)`
     fn read_file(&mut self, word: &Word, out: &Rc<RefCell<Bytes>>) -> Run {
         let path = self.expand_text(word)?;
-        match std::fs::read(self.absolute(&path)) {
+        match files::read(&self.cwd, &crate::text::lossy(&path)) {
             Ok(text) => {
                 *out.borrow_mut() = text;
                 Ok(0)

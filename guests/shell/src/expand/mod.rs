@@ -9,6 +9,8 @@ mod transform;
 
 use std::rc::Rc;
 
+use sandbox_guest::files;
+
 use crate::arith;
 use crate::ast::{Bytes, Part, Word};
 use crate::flow::Run;
@@ -164,7 +166,7 @@ impl Shell {
     }
 
     fn home_in_passwd(&self, name: &[u8]) -> Option<Bytes> {
-        let passwd = std::fs::read("/etc/passwd").ok()?;
+        let passwd = files::read("/", "/etc/passwd").ok()?;
         let line = passwd
             .split(|&byte| byte == b'\n')
             .find(|line| line.split(|&byte| byte == b':').next() == Some(name))?;

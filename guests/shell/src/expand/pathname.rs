@@ -13,22 +13,19 @@ pub(super) struct Tree<'a> {
 
 impl Directories for Tree<'_> {
     fn names(&self, dir: &[u8]) -> Vec<Bytes> {
-        let path = if dir.is_empty() {
-            self.shell.cwd.to_string()
+        let dir = if dir.is_empty() {
+            "."
         } else {
-            self.shell.absolute(dir)
+            &text::lossy(dir)
         };
-        let Ok(entries) = std::fs::read_dir(path) else {
-            return Vec::new();
-        };
-        let name = |entry: std::io::Result<std::fs::DirEntry>| {
-            entry
-                .ok()
-                .map(|entry| entry.file_name().into_encoded_bytes())
-        };
-        // `std` leaves these two out, and `.*` matches them.
-        let own = [b".".to_vec(), b"..".to_vec()];
-        own.into_iter().chain(entries.filter_map(name)).collect()
+        let mut names = files::names(&self.shell.cwd, dir).unwrap_or_default();
+        // Some kernels leave these two out, and `.*` matches them.
+        for own in [&b"."[..], b".."] {
+            if !names.iter().any(|name| name == own) {
+                names.push(own.to_vec());
+            }
+        }
+        names
     }
 
     fn exists(&self, path: &[u8]) -> bool {
