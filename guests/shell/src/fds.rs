@@ -42,9 +42,9 @@ pub enum Target {
 pub struct Fds(Rc<Vec<(u32, Target)>>);
 
 impl Fds {
-    /// The descriptors that the parent gave: the first three, and 5 to 9 (3 and 4 are the kernel's directories).
+    /// The descriptors that the parent gave: the first three, and 4 to 9 (3 is the kernel's root directory).
     pub fn inherited() -> Self {
-        let given = [0, 1, 2, 5, 6, 7, 8, 9];
+        let given = [0, 1, 2, 4, 5, 6, 7, 8, 9];
         let open = given.iter().filter(|&&number| fd::kind(number).is_ok());
         Self(Rc::new(
             open.map(|&number| (number, Target::Fd(OpenFd::new(number))))

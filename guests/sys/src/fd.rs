@@ -1,6 +1,6 @@
 //! Descriptors by number: what a shell does with them.
 //!
-//! Numbers are those of the kernel: 0, 1 and 2 as given by the parent, 3 the directory `/`, 4 the working directory at start.
+//! Numbers are those of the kernel: 0, 1 and 2 as given by the parent, 3 the directory `/`.
 
 use std::io;
 use std::os::fd::OwnedFd;

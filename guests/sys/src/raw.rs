@@ -16,7 +16,9 @@ macro_rules! imports {
         mod import {
             use super::IoVec;
 
-            $($(pub(super) unsafe fn $name($(_: $ty),*) -> i32 { crate::errno::NOSYS })*)*
+            $($(
+            #[allow(clippy::too_many_arguments, reason = "as the kernel has them")]
+            pub(super) unsafe fn $name($(_: $ty),*) -> i32 { crate::errno::NOSYS })*)*
         }
     };
 }

@@ -78,13 +78,12 @@ pub fn find(name: &[u8]) -> Option<(bool, Builtin)> {
     Some((false, regular))
 }
 
+/// Options with their values, and the operands after them.
+pub(crate) type Parsed<'a> = (Vec<(u8, &'a [u8])>, &'a [Bytes]);
+
 /// Single-letter options before the operands; `None` after complaining of one that is not in `known` (a `:` after a
 /// letter: it takes a value).
-pub(crate) fn options<'a>(
-    shell: &Shell,
-    args: &'a [Bytes],
-    known: &str,
-) -> Option<(Vec<(u8, &'a [u8])>, &'a [Bytes])> {
+pub(crate) fn options<'a>(shell: &Shell, args: &'a [Bytes], known: &str) -> Option<Parsed<'a>> {
     let mut found = Vec::new();
     let mut at = 1;
     while let Some(arg) = args.get(at) {

@@ -75,15 +75,14 @@ impl Drains {
     }
 }
 
-/// Numbers 3 and 4 are the kernel's directories in every process: a subshell gets such descriptors at these numbers
-/// beyond, and is told so; other programs cannot have them.
+/// The kernel's root directory.
+const ROOT: u32 = 3;
+
+/// Number 3 is the kernel's root directory in every process: a subshell gets such a descriptor elsewhere, and is told
+/// where; other programs cannot have it.
 fn number_in_subshell(number: u32) -> u32 {
-    const BEYOND: u32 = 60;
-    if matches!(number, 3 | 4) {
-        number + BEYOND
-    } else {
-        number
-    }
+    const ELSEWHERE: u32 = 63;
+    if number == ROOT { ELSEWHERE } else { number }
 }
 
 /// The descriptors of a child: its number, the kernel's number here.
@@ -94,7 +93,7 @@ pub(super) fn inheritance(
 ) -> io::Result<Vec<[u32; 2]>> {
     let mut all = Vec::new();
     for (number, target) in fds.iter() {
-        if matches!(number, 3 | 4) && !subshell {
+        if *number == ROOT && !subshell {
             continue;
         }
         let here = match target {

@@ -47,16 +47,14 @@ impl Shell {
         match &redirect.kind {
             RedirectKind::Here(word) => {
                 let text = self.expand_text(&word.borrow())?;
-                return self.put_text(number, &text);
+                self.put_text(number, &text)
             }
             RedirectKind::HereString => {
                 let mut text = self.expand_text(&redirect.target)?;
                 text.push(b'\n');
-                return self.put_text(number, &text);
+                self.put_text(number, &text)
             }
-            RedirectKind::DupRead | RedirectKind::DupWrite => {
-                return self.duplicate(redirect, number);
-            }
+            RedirectKind::DupRead | RedirectKind::DupWrite => self.duplicate(redirect, number),
             RedirectKind::Read => self.open_as(number, &redirect.target, read),
             RedirectKind::ReadWrite => self.open_as(
                 number,

@@ -86,7 +86,7 @@ impl Shell {
 
     /// `<(list)`: a path that gives the list's output; `>(list)`: one that is its input. It lasts as long as the command.
     pub fn process_substitution(&mut self, reads: bool, list: &Rc<List>) -> Run<Bytes> {
-        let number = (5..64).rev().find(|&number| self.fds.get(number).is_none());
+        let number = (5..63).rev().find(|&number| self.fds.get(number).is_none());
         let Some(number) = number else {
             return self.cannot_fork(&errno::error(errno::MFILE));
         };

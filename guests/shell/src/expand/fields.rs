@@ -191,15 +191,8 @@ pub fn split_read(text: &[u8], escaped: &[bool], ifs: &[u8], most: usize) -> Vec
             end -= 1;
         }
         // One delimiter at the very end ends the last field, if it holds no other.
-        if end > at
-            && delimiter(end - 1)
-            && !blank(end - 1)
-            && (at..end - 1).all(|at| !delimiter(at) || blank(at))
-        {
-            let inner = (at..end - 1).any(|at| delimiter(at));
-            if !inner {
-                end -= 1;
-            }
+        if end > at && delimiter(end - 1) && !(at..end - 1).any(delimiter) {
+            end -= 1;
         }
         parts.push(text[at..end].to_vec());
     }

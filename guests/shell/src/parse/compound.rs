@@ -179,7 +179,7 @@ impl Parser {
                 return Ok(Compound::Case { word, arms });
             }
             let arm = self.arm()?;
-            let last = matches!(arm.1, None);
+            let last = arm.1.is_none();
             arms.push(arm.0);
             if last {
                 self.expect_reserved("esac")?;
