@@ -57,6 +57,14 @@ program_name() {
         END {if (!found) print first}' "$1"
 }
 
+# The programs of a module, with commas between them; nothing for a module of one program.
+applets() {
+    awk -v module="[$1]" '/^\[/ {ours = $0 == module}
+        ours && /"/ {while (match($0, /"[^"]*"/)) {
+            all = all sep substr($0, RSTART + 1, RLENGTH - 2); sep = ","; $0 = substr($0, RSTART + RLENGTH)}}
+        END {print all}' guests/tools.toml
+}
+
 new=$(mktemp -d)
 trap 'rm -rf "$new"' EXIT
 echo "rustc $rustc" >"$new/manifest"
@@ -67,9 +75,7 @@ for main in guests/*/src/main.rs; do
     wasm=$work/$target/release/$name.wasm
     digest=$(sha256sum "$wasm" | cut -d' ' -f1)
     size=$(stat -c %s "$wasm")
-    applets=
-    [[ -f $package/applets ]] && applets=$(grep -v '^#' "$package/applets" | paste -sd, -)
-    echo "guest $name $digest $size $applets" | sed 's/ $//' >>"$new/manifest"
+    echo "guest $name $digest $size $(applets "$name")" | sed 's/ $//' >>"$new/manifest"
     [[ ${1-} == --check ]] || xz --format=xz --check=crc32 -9e --threads=1 --stdout "$wasm" >"$new/$name.wasm.xz"
 done
 

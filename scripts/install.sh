@@ -24,10 +24,10 @@ install_packages() {
 # The compile targets and the test runner.
 install_rust_tools() {
     local target
-    target="$(uname -m)-unknown-linux-musl"
-    if command -v rustup >/dev/null; then
+    for target in "$(uname -m)-unknown-linux-musl" wasm32-wasip1; do
+        command -v rustup >/dev/null || break
         rustup target list --installed | grep -qx "$target" || rustup target add "$target"
-    fi
+    done
     command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
 }
 

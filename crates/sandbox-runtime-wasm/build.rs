@@ -108,19 +108,111 @@ fn build(root: &Path) -> Vec<Guest> {
             sources.display()
         ))
     });
-    let packages = packages(&sources);
     let out = PathBuf::from(needed("OUT_DIR"));
     // …/target/debug/build/PACKAGE/out: shared by the profiles and by who else builds there.
     let target = out.ancestors().nth(4).unwrap_or(&out).join("guests");
-    fs::create_dir_all(&target).unwrap_or_else(|e| fail(&format!("{}: {e}", target.display())));
+    let made = target.join("by-content");
+    fs::create_dir_all(&made).unwrap_or_else(|e| fail(&format!("{}: {e}", made.display())));
     // Several builds may share the directory: what one has made is copied before the next begins.
     let lock = File::create(target.join("lock"));
     let _lock = lock.and_then(|lock| lock.lock().map(|()| lock));
-    cargo(&sources, &target, &packages);
+    let list = read(&sources.join("tools.toml"));
+    let list: toml::Table =
+        toml::from_str(&list).unwrap_or_else(|e| fail(&format!("guests/tools.toml: {e}")));
+    let common = common(&sources);
+    let packages: Vec<_> = packages(&sources)
+        .into_iter()
+        .map(|path| Package::read(path, &common, &made))
+        .collect();
+    // What was made of the very same sources is as good, also from another working tree.
+    let missing: Vec<_> = packages.iter().filter(|p| !p.made.exists()).collect();
+    cargo(&sources, &target, &missing);
+    for package in missing {
+        package.keep(&target);
+    }
     let programs = packages.iter();
-    programs
-        .map(|package| program(package, &target, &out))
-        .collect()
+    programs.map(|p| p.program(&list, &out)).collect()
+}
+
+/// A package with a program.
+struct Package {
+    name: String,
+    program: String,
+    /// Where its program is kept, by the content of what it is made from.
+    made: PathBuf,
+}
+
+impl Package {
+    fn read(path: PathBuf, common: &Sha256, made: &Path) -> Self {
+        let manifest = read(&path.join("Cargo.toml"));
+        let mut digest = common.clone();
+        add(&mut digest, &path);
+        let key = hex(&digest.finalize());
+        let program = program_name(&manifest);
+        Self {
+            name: package_name(&manifest),
+            made: made.join(format!("{program}-{key}.wasm")),
+            program,
+        }
+    }
+
+    fn keep(&self, target: &Path) {
+        let built = format!("{TARGET}/release/{}.wasm", self.program);
+        let built = target.join(built);
+        let new = self.made.with_extension("new");
+        let kept = fs::copy(&built, &new).and_then(|_| fs::rename(&new, &self.made));
+        kept.unwrap_or_else(|e| fail(&format!("{}: {e}", built.display())));
+    }
+
+    fn program(&self, list: &toml::Table, out: &Path) -> Guest {
+        let bytes = fs::read(&self.made);
+        let bytes = bytes.unwrap_or_else(|e| fail(&format!("{}: {e}", self.made.display())));
+        let path = out.join(format!("{}.wasm", self.program));
+        fs::write(&path, &bytes).unwrap_or_else(|e| fail(&format!("{}: {e}", path.display())));
+        Guest {
+            name: self.program.clone(),
+            sha256: hex(&Sha256::digest(&bytes)),
+            size: bytes.len(),
+            packed: false,
+            path,
+            applets: applets(list, &self.program),
+        }
+    }
+}
+
+/// What every program is made from: the compiler, the versions, the libraries of the workspace.
+fn common(sources: &Path) -> Sha256 {
+    let mut digest = Sha256::new();
+    let rustc = Command::new(needed("RUSTC")).arg("-vV").output();
+    digest.update(rustc.map(|output| output.stdout).unwrap_or_default());
+    for name in ["Cargo.toml", "Cargo.lock"] {
+        digest.update(fs::read(sources.join(name)).unwrap_or_default());
+    }
+    let entries = fs::read_dir(sources).into_iter().flatten().flatten();
+    let mut libraries: Vec<_> = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.join("src/lib.rs").exists())
+        .collect();
+    libraries.sort();
+    for library in libraries {
+        add(&mut digest, &library);
+    }
+    digest
+}
+
+/// Adds every file below `path`.
+fn add(digest: &mut Sha256, path: &Path) {
+    let mut paths: Vec<_> = match fs::read_dir(path) {
+        Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
+        Err(_) => {
+            let name = path.file_name().unwrap_or_default();
+            digest.update(name.as_encoded_bytes());
+            digest.update(fs::read(path).unwrap_or_default());
+            return;
+        }
+    };
+    paths.sort();
+    paths.iter().for_each(|path| add(digest, path));
 }
 
 /// The directories of packages with programs. Watches them all.
@@ -138,7 +230,7 @@ fn packages(sources: &Path) -> Vec<PathBuf> {
 }
 
 /// Runs the inner build with nothing of the outer one's environment but where the tools are.
-fn cargo(sources: &Path, target: &Path, packages: &[PathBuf]) {
+fn cargo(sources: &Path, target: &Path, packages: &[&Package]) {
     if packages.is_empty() {
         return;
     }
@@ -172,8 +264,7 @@ fn cargo(sources: &Path, target: &Path, packages: &[PathBuf]) {
         .arg("--target-dir")
         .arg(target);
     for package in packages {
-        let manifest = read(&package.join("Cargo.toml"));
-        cargo.arg("--package").arg(package_name(&manifest));
+        cargo.arg("--package").arg(&package.name);
     }
     let output = cargo.output();
     let output = output.unwrap_or_else(|e| fail(&format!("cargo does not start: {e}")));
@@ -186,26 +277,18 @@ fn cargo(sources: &Path, target: &Path, packages: &[PathBuf]) {
     }
 }
 
-/// The program of `package`, copied from where it was built.
-fn program(package: &Path, target: &Path, out: &Path) -> Guest {
-    let manifest = read(&package.join("Cargo.toml"));
-    let applets = fs::read_to_string(package.join("applets")).unwrap_or_default();
-    let name = program_name(&manifest);
-    let built = target
-        .join(TARGET)
-        .join("release")
-        .join(format!("{name}.wasm"));
-    let bytes = fs::read(&built).unwrap_or_else(|e| fail(&format!("{}: {e}", built.display())));
-    let path = out.join(format!("{name}.wasm"));
-    fs::write(&path, &bytes).unwrap_or_else(|e| fail(&format!("{}: {e}", path.display())));
-    Guest {
-        name,
-        sha256: hex(&Sha256::digest(&bytes)),
-        size: bytes.len(),
-        packed: false,
-        path,
-        applets,
-    }
+/// The programs that `guests/tools.toml` says the module has, a line each; none for a module of
+/// one program.
+fn applets(list: &toml::Table, module: &str) -> String {
+    let Some(module) = list.get(module) else {
+        return String::new();
+    };
+    let programs = module.get("programs").and_then(toml::Value::as_array);
+    let names = programs.into_iter().flatten().map(|name| {
+        let name = name.as_str();
+        name.unwrap_or_else(|| fail("guests/tools.toml has a program that is no name"))
+    });
+    names.collect::<Vec<_>>().join("\n")
 }
 
 fn package_name(manifest: &str) -> String {

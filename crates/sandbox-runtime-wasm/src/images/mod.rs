@@ -8,13 +8,19 @@
 mod adapt;
 mod base;
 mod catalogue;
+#[cfg(feature = "pull")]
+mod download;
 mod guests;
 mod image;
 mod manifest;
+#[cfg(feature = "pull")]
+mod package;
 mod places;
 mod prepare;
 #[cfg(feature = "pull")]
 mod pull;
+#[cfg(feature = "pull")]
+mod registries;
 mod store;
 mod tree;
 
@@ -28,5 +34,7 @@ pub use manifest::{
     StepKind, Stub,
 };
 #[cfg(feature = "pull")]
-pub use pull::{Registries, pull};
+pub use pull::pull;
+#[cfg(feature = "pull")]
+pub use registries::Registries;
 pub use store::ImageStore;

@@ -131,6 +131,12 @@ impl ImageStore {
         made.map_err(|e| self.failed("cannot be written to", e))
     }
 
+    /// Writes a file of an image that is put together.
+    pub(super) fn write(&self, new: &tempfile::TempDir, name: &str, bytes: &[u8]) -> Result<()> {
+        let written = fs::write(new.path().join(name), bytes);
+        written.map_err(|e| self.failed("cannot be written to", e))
+    }
+
     /// Makes what is in `from` the image of `manifest`.
     pub(super) fn install(
         &self,
