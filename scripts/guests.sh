@@ -59,10 +59,7 @@ program_name() {
 
 # The programs of a module, with commas between them; nothing for a module of one program.
 applets() {
-    awk -v module="[$1]" '/^\[/ {ours = $0 == module}
-        ours && /"/ {while (match($0, /"[^"]*"/)) {
-            all = all sep substr($0, RSTART + 1, RLENGTH - 2); sep = ","; $0 = substr($0, RSTART + RLENGTH)}}
-        END {print all}' guests/tools.toml
+    [[ ! -f $1/applets ]] || grep -v '^#' "$1/applets" | paste -sd, -
 }
 
 new=$(mktemp -d)
@@ -75,7 +72,7 @@ for main in guests/*/src/main.rs; do
     wasm=$work/$target/release/$name.wasm
     digest=$(sha256sum "$wasm" | cut -d' ' -f1)
     size=$(stat -c %s "$wasm")
-    echo "guest $name $digest $size $(applets "$name")" | sed 's/ $//' >>"$new/manifest"
+    echo "guest $name $digest $size $(applets "$package")" | sed 's/ $//' >>"$new/manifest"
     [[ ${1-} == --check ]] || xz --format=xz --check=crc32 -9e --threads=1 --stdout "$wasm" >"$new/$name.wasm.xz"
 done
 

@@ -116,9 +116,6 @@ fn build(root: &Path) -> Vec<Guest> {
     // Several builds may share the directory: what one has made is copied before the next begins.
     let lock = File::create(target.join("lock"));
     let _lock = lock.and_then(|lock| lock.lock().map(|()| lock));
-    let list = read(&sources.join("tools.toml"));
-    let list: toml::Table =
-        toml::from_str(&list).unwrap_or_else(|e| fail(&format!("guests/tools.toml: {e}")));
     let common = common(&sources);
     let packages: Vec<_> = packages(&sources)
         .into_iter()
@@ -131,13 +128,15 @@ fn build(root: &Path) -> Vec<Guest> {
         package.keep(&target);
     }
     let programs = packages.iter();
-    programs.map(|p| p.program(&list, &out)).collect()
+    programs.map(|p| p.program(&out)).collect()
 }
 
 /// A package with a program.
 struct Package {
     name: String,
     program: String,
+    /// The names of its programs, a line each; empty for one program.
+    applets: String,
     /// Where its program is kept, by the content of what it is made from.
     made: PathBuf,
 }
@@ -151,6 +150,7 @@ impl Package {
         let program = program_name(&manifest);
         Self {
             name: package_name(&manifest),
+            applets: fs::read_to_string(path.join("applets")).unwrap_or_default(),
             made: made.join(format!("{program}-{key}.wasm")),
             program,
         }
@@ -164,7 +164,7 @@ impl Package {
         kept.unwrap_or_else(|e| fail(&format!("{}: {e}", built.display())));
     }
 
-    fn program(&self, list: &toml::Table, out: &Path) -> Guest {
+    fn program(&self, out: &Path) -> Guest {
         let bytes = fs::read(&self.made);
         let bytes = bytes.unwrap_or_else(|e| fail(&format!("{}: {e}", self.made.display())));
         let path = out.join(format!("{}.wasm", self.program));
@@ -175,7 +175,7 @@ impl Package {
             size: bytes.len(),
             packed: false,
             path,
-            applets: applets(list, &self.program),
+            applets: self.applets.clone(),
         }
     }
 }
@@ -275,20 +275,6 @@ fn cargo(sources: &Path, target: &Path, packages: &[&Package]) {
              Where the target is missing: rustup target add {TARGET}\n{said}"
         ));
     }
-}
-
-/// The programs that `guests/tools.toml` says the module has, a line each; none for a module of
-/// one program.
-fn applets(list: &toml::Table, module: &str) -> String {
-    let Some(module) = list.get(module) else {
-        return String::new();
-    };
-    let programs = module.get("programs").and_then(toml::Value::as_array);
-    let names = programs.into_iter().flatten().map(|name| {
-        let name = name.as_str();
-        name.unwrap_or_else(|| fail("guests/tools.toml has a program that is no name"))
-    });
-    names.collect::<Vec<_>>().join("\n")
 }
 
 fn package_name(manifest: &str) -> String {

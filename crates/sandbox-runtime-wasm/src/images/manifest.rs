@@ -12,6 +12,12 @@ const TEXTS: [&str; 2] = [
     include_str!("manifests/javascript.toml"),
 ];
 
+/// Files that manifests put into trees.
+const OWN: [(&str, &str); 2] = [
+    ("main.mjs", include_str!("javascript/main.mjs")),
+    ("modules.mjs", include_str!("javascript/modules.mjs")),
+];
+
 /// What an image is made of: files of one package of a package registry, over the tree of `base`.
 /// The package is pinned by its digest, and so is each file in it.
 #[derive(Debug, Clone, Deserialize)]
@@ -35,9 +41,29 @@ pub struct Manifest {
     /// Files for the tree.
     #[serde(default)]
     pub file: Vec<FileEntry>,
+    /// Files for the tree that are part of this program.
+    #[serde(default)]
+    pub own: Vec<OwnFile>,
     /// Environment variables of every command.
     #[serde(default)]
     pub env: std::collections::BTreeMap<String, String>,
+}
+
+/// A file for the tree that is part of this program.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OwnFile {
+    /// Its name here.
+    pub name: String,
+    /// Where it is put, readable for everybody.
+    pub path: String,
+}
+
+impl OwnFile {
+    /// What is in it.
+    pub(super) fn text(&self) -> Option<&'static str> {
+        OWN.iter().find(|(name, _)| *name == self.name).map(|(_, text)| *text)
+    }
 }
 
 /// A package of a registry.
@@ -238,6 +264,9 @@ mod tests {
             for name in manifest.aliases.iter().chain([&manifest.name]) {
                 assert!(seen.insert(name), "{name} twice");
                 assert_eq!(Manifest::named(name).unwrap().name, manifest.name);
+            }
+            for own in &manifest.own {
+                assert!(own.text().is_some(), "{}", own.name);
             }
             for program in &manifest.program {
                 for name in &program.names {

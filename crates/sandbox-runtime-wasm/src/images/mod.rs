@@ -30,7 +30,7 @@ mod tests;
 pub(crate) use catalogue::Images;
 pub(crate) use image::Image;
 pub use manifest::{
-    Adapt, FileEntry, Manifest, Package, Packed, ProgramEntry, RegistryKind, Source, Step,
+    Adapt, FileEntry, Manifest, OwnFile, Package, Packed, ProgramEntry, RegistryKind, Source, Step,
     StepKind, Stub,
 };
 #[cfg(feature = "pull")]

@@ -183,6 +183,10 @@ impl ImageStore {
             }
             tree.file(&file.path, &bytes, file.mode)?;
         }
+        for own in &manifest.own {
+            let text = own.text().ok_or_else(|| damaged(manifest))?;
+            tree.file(&own.path, text.as_bytes(), 0o644)?;
+        }
         let mut programs: Vec<Arc<Program>> = base.programs.iter().cloned().collect();
         for (index, (entry, digest)) in manifest.program.iter().zip(&record.programs).enumerate() {
             let digest: Digest = digest.parse().map_err(|_| damaged(manifest))?;
