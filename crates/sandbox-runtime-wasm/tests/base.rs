@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use sandbox_core::{
-    Command, ErrorKind, ExecOutput, Runtime, Sandbox, SandboxExt, SandboxId, SandboxPath, SandboxSpec, Source,
+    Command, ErrorKind, ExecOutput, Runtime, Sandbox, SandboxExt, SandboxId, SandboxPath,
+    SandboxSpec, Source,
 };
 use sandbox_runtime_wasm::WasmRuntime;
 
@@ -19,7 +20,10 @@ async fn sandbox(image: &str) -> sandbox_core::Result<Made> {
 }
 
 async fn run(sandbox: &dyn Sandbox, words: &[&str]) -> ExecOutput {
-    sandbox.exec(Command::argv(words.iter().copied())).await.unwrap()
+    sandbox
+        .exec(Command::argv(words.iter().copied()))
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
@@ -29,7 +33,10 @@ async fn its_tree_is_that_of_a_small_linux() {
     assert!(listed.status.success(), "{listed:?}");
     let listed = listed.stdout_lossy();
     for name in ["bin", "etc", "home", "root", "tmp", "usr", "var"] {
-        assert!(listed.lines().any(|line| line == name), "{name} in {listed}");
+        assert!(
+            listed.lines().any(|line| line == name),
+            "{name} in {listed}"
+        );
     }
     let passwd = sandbox.read_to_string(&path("/etc/passwd")).await.unwrap();
     assert!(passwd.contains("user:x:1000:1000:"), "{passwd}");
@@ -53,7 +60,10 @@ async fn its_programs_are_found_under_every_usual_path() {
 #[tokio::test]
 async fn an_image_that_is_not_there_says_which_are() {
     let error = sandbox("no-such-image").await.unwrap_err();
-    assert_eq!((error.kind(), error.field()), (ErrorKind::NotFound, Some("image")));
+    assert_eq!(
+        (error.kind(), error.field()),
+        (ErrorKind::NotFound, Some("image"))
+    );
     for name in ["base", "python", "javascript"] {
         assert!(error.message().contains(name), "{error}");
     }

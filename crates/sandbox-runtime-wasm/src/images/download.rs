@@ -40,7 +40,10 @@ pub(super) async fn download(package: &Package, base: &str, reporter: &Reporter)
     while let Some(chunk) = response.chunk().await.map_err(|e| cut_off(package, e))? {
         received += chunk.len() as u64;
         if received > package.bytes {
-            return Err(other(package, &format!("it has more than {} bytes", package.bytes)));
+            return Err(other(
+                package,
+                &format!("it has more than {} bytes", package.bytes),
+            ));
         }
         digest.update(&chunk);
         file.write_all(&chunk).map_err(kept)?;
@@ -111,12 +114,18 @@ async fn get(client: &Client, url: Url, package: &Package) -> Result<Response> {
     let at = url.clone();
     let sent = client.get(url).send().await;
     let response = sent.map_err(|e| {
-        let why = format!("{} does not answer", at.host_str().unwrap_or("the registry"));
+        let why = format!(
+            "{} does not answer",
+            at.host_str().unwrap_or("the registry")
+        );
         unavailable(package, &why).with_source(e.without_url())
     })?;
     match response.status() {
         status if status.is_success() => Ok(response),
-        status => Err(unavailable(package, &format!("the registry answered {status}"))),
+        status => Err(unavailable(
+            package,
+            &format!("the registry answered {status}"),
+        )),
     }
 }
 
@@ -185,7 +194,10 @@ mod tests {
         let page = r#"<a href="../../f/a-1.whl#sha256=1">a-1.whl</a>
             <a data-x='1' href='https://files.example/p/a-10.whl#sha256=2'>x</a><a href=bare>"#;
         assert_eq!(link(page, "a-1.whl").unwrap(), "../../f/a-1.whl");
-        assert_eq!(link(page, "a-10.whl").unwrap(), "https://files.example/p/a-10.whl");
+        assert_eq!(
+            link(page, "a-10.whl").unwrap(),
+            "https://files.example/p/a-10.whl"
+        );
         assert_eq!(link(page, "0.whl"), None);
         assert_eq!(link("", "a"), None);
     }

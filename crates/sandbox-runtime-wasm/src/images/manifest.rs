@@ -62,7 +62,9 @@ pub struct OwnFile {
 impl OwnFile {
     /// What is in it.
     pub(super) fn text(&self) -> Option<&'static str> {
-        OWN.iter().find(|(name, _)| *name == self.name).map(|(_, text)| *text)
+        OWN.iter()
+            .find(|(name, _)| *name == self.name)
+            .map(|(_, text)| *text)
     }
 }
 
@@ -128,7 +130,7 @@ pub struct Adapt {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StepKind {
-    /// Without arguments; a result is dropped.
+    /// It takes nothing and returns nothing.
     Call,
     /// Without arguments; the result is the program's exit code.
     Exit,

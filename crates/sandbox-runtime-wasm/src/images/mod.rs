@@ -24,7 +24,11 @@ mod registries;
 mod store;
 mod tree;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "pull"))]
+mod adapt_tests;
+#[cfg(all(test, feature = "pull"))]
+mod mirror;
+#[cfg(all(test, feature = "pull"))]
 mod tests;
 
 pub(crate) use catalogue::Images;

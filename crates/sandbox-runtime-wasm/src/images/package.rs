@@ -76,7 +76,10 @@ struct Wanted<'a> {
 impl Wanted<'_> {
     fn find(&self, path: &str) -> Option<&Source> {
         let path = path.strip_prefix(&self.prefix)?;
-        self.sources.iter().find(|source| source.path == path).copied()
+        self.sources
+            .iter()
+            .find(|source| source.path == path)
+            .copied()
     }
 
     fn of_tar(&self, archive: File) -> io::Result<Files> {
@@ -113,7 +116,9 @@ impl Wanted<'_> {
 fn check_entries(count: usize) -> io::Result<()> {
     match count <= MAX_ENTRIES {
         true => Ok(()),
-        false => Err(io::Error::other(format!("it has more than {MAX_ENTRIES} entries"))),
+        false => Err(io::Error::other(format!(
+            "it has more than {MAX_ENTRIES} entries"
+        ))),
     }
 }
 
@@ -131,14 +136,19 @@ fn read(mut from: impl Read, limit: u64) -> io::Result<Vec<u8>> {
     from.by_ref().take(limit + 1).read_to_end(&mut bytes)?;
     match bytes.len() as u64 <= limit {
         true => Ok(bytes),
-        false => Err(io::Error::other(format!("a file has more than {limit} bytes"))),
+        false => Err(io::Error::other(format!(
+            "a file has more than {limit} bytes"
+        ))),
     }
 }
 
 fn unpack(source: &Source, packed: Vec<u8>) -> io::Result<Vec<u8>> {
     let bytes = match source.packed {
         Packed::No => packed,
-        Packed::Xz => read(lzma_rust2::XzReader::new(packed.as_slice(), true), source.bytes)?,
+        Packed::Xz => read(
+            lzma_rust2::XzReader::new(packed.as_slice(), true),
+            source.bytes,
+        )?,
     };
     if Digest::of(&bytes) != source.sha256 {
         return Err(io::Error::other("it has another digest"));

@@ -86,7 +86,11 @@ fn install(store: &ImageStore, manifest: &Manifest, files: &Files) -> Result<()>
     };
     for (index, entry) in manifest.program.iter().enumerate() {
         let wasm = taken(files, &entry.source.path)?;
-        let adapted = entry.adapt.as_ref().map(|how| adapt(wasm, how)).transpose()?;
+        let adapted = entry
+            .adapt
+            .as_ref()
+            .map(|how| adapt(wasm, how))
+            .transpose()?;
         let wasm = adapted.as_deref().unwrap_or(wasm);
         record.programs.push(Digest::of(wasm).to_string());
         store.write(&new, &program_name(index), wasm)?;
@@ -99,7 +103,13 @@ fn install(store: &ImageStore, manifest: &Manifest, files: &Files) -> Result<()>
 }
 
 fn taken<'a>(files: &'a Files, path: &str) -> Result<&'a [u8]> {
-    let missing = || Error::new(ErrorKind::Internal, "wasm.pull", format!("{path} was not taken"));
+    let missing = || {
+        Error::new(
+            ErrorKind::Internal,
+            "wasm.pull",
+            format!("{path} was not taken"),
+        )
+    };
     files.get(path).map(Vec::as_slice).ok_or_else(missing)
 }
 

@@ -140,8 +140,14 @@ fn download_of(cargo_home: &Path) -> Option<String> {
 /// The first line that a program says, an address; `None` when it is not there or fails.
 fn said(program: &str, args: &[&str]) -> Option<String> {
     let mut command = Command::new(program);
-    command.args(args).stdin(Stdio::null()).stderr(Stdio::null());
-    let output = command.output().ok().filter(|output| output.status.success())?;
+    command
+        .args(args)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null());
+    let output = command
+        .output()
+        .ok()
+        .filter(|output| output.status.success())?;
     let text = String::from_utf8(output.stdout).ok()?;
     let line = text.lines().next()?.trim();
     line.starts_with("http").then(|| line.to_owned())
@@ -154,7 +160,10 @@ mod tests {
     #[test]
     fn what_is_set_is_used_and_nothing_else_is_said_with_what_to_do() {
         let registries = Registries::none().set(RegistryKind::Npm, "http://127.0.0.1:1");
-        assert_eq!(registries.url(RegistryKind::Npm).unwrap(), "http://127.0.0.1:1");
+        assert_eq!(
+            registries.url(RegistryKind::Npm).unwrap(),
+            "http://127.0.0.1:1"
+        );
         let error = registries.url(RegistryKind::Cargo).unwrap_err();
         assert_eq!(error.field(), Some("SANDBOX_IMAGES_CARGO_URL"));
         assert!(error.message().contains("install cargo"), "{error}");
@@ -164,13 +173,19 @@ mod tests {
     fn cargos_index_says_where_crates_are() {
         let home = tempfile::tempdir().unwrap();
         assert_eq!(download_of(home.path()), None);
-        for (name, dl) in [("a-1", "https://mirror.example/dl"), ("b-2", "http://127.0.0.1:9/dl")] {
+        for (name, dl) in [
+            ("a-1", "https://mirror.example/dl"),
+            ("b-2", "http://127.0.0.1:9/dl"),
+        ] {
             let dir = home.path().join("registry/index").join(name);
             std::fs::create_dir_all(&dir).unwrap();
             std::fs::write(dir.join("config.json"), format!(r#"{{"dl":"{dl}","x":1}}"#)).unwrap();
         }
         std::fs::create_dir_all(home.path().join("registry/index/c-3")).unwrap();
-        assert_eq!(download_of(home.path()).unwrap(), "https://mirror.example/dl");
+        assert_eq!(
+            download_of(home.path()).unwrap(),
+            "https://mirror.example/dl"
+        );
     }
 
     #[test]
@@ -178,6 +193,9 @@ mod tests {
         assert_eq!(said("no-such-program-here", &[]), None);
         assert_eq!(said("true", &[]), None);
         assert_eq!(said("echo", &["undefined"]), None);
-        assert_eq!(said("echo", &["https://r.example/"]).unwrap(), "https://r.example/");
+        assert_eq!(
+            said("echo", &["https://r.example/"]).unwrap(),
+            "https://r.example/"
+        );
     }
 }
