@@ -82,7 +82,7 @@ pub(crate) struct Description {
     pub(crate) read: bool,
     /// Whether it may be written.
     pub(crate) write: bool,
-    /// Whether writes go to the end of a file; also set on the file system's handle by who opens.
+    /// Whether writes go to the end of a file. The file system's handle is not told: this changes.
     pub(crate) append: AtomicBool,
     /// Whether calls answer `AGAIN` where they would wait.
     pub(crate) nonblocking: AtomicBool,

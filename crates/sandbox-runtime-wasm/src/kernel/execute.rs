@@ -93,7 +93,7 @@ impl Machine {
         Ok(self.programs.load(sha256).await?)
     }
 
-    fn image(
+    pub(super) fn image(
         &self,
         argv: Vec<String>,
         mut env: Vec<String>,

@@ -152,7 +152,12 @@ impl Description {
         let by = process.machine.caller(process.user);
         let mut position = self.position.lock();
         let mut files = handle.files().lock();
-        *position = files.write_at(handle.get(), *position, bytes, by)?;
+        let offset = if self.append.load(Ordering::Relaxed) {
+            files.metadata_of(handle.get())?.size
+        } else {
+            *position
+        };
+        *position = files.write_at(handle.get(), offset, bytes, by)?;
         Ok(bytes.len())
     }
 }

@@ -17,6 +17,7 @@ use super::wakers::Wakers;
 use crate::fs::{Caller, FileSystem, FileTime};
 use crate::lock::Lock;
 use crate::sched::Group;
+use crate::wasi::devices;
 
 /// What a [`Machine`] is made from.
 #[derive(Debug)]
@@ -103,16 +104,19 @@ impl Machine {
     /// A machine in which nothing runs yet.
     pub(crate) fn new(kernel: &Arc<Kernel>, options: MachineOptions) -> Arc<Self> {
         let group = kernel.executor.group(options.resources.milli_cpus);
+        let mut files = options.files;
+        let clock = options.clock.unwrap_or_else(|| kernel.clock.clone());
+        devices::ensure(&mut files, FileTime::from_nanos(clock.realtime()));
         Arc::new(Self {
             kernel: kernel.clone(),
-            files: Files::new(options.files),
+            files: Files::new(files),
             memory: Account::new(options.resources.memory),
             group,
             env: options.env,
             workdir: options.workdir,
             user: options.user,
             hostname: options.hostname,
-            clock: options.clock.unwrap_or_else(|| kernel.clock.clone()),
+            clock,
             entropy: options.entropy.unwrap_or_else(|| kernel.entropy.clone()),
             network: options.network,
             programs: options.programs,

@@ -241,3 +241,22 @@ fn execution(process: &Process, request: Request) -> Execution {
         state: request.state,
     }
 }
+
+#[cfg(test)]
+impl Machine {
+    /// A process of nobody's, with the root open and nothing else, and without a program: whoever
+    /// tests calls makes them in its name.
+    pub(crate) fn idle_process(self: &Arc<Self>) -> Result<Arc<Process>> {
+        let descriptors = Descriptors::new(self.resources.open_files);
+        let new = NewProcess {
+            pid: 2,
+            job: 2,
+            user: self.user,
+            umask: 0o022,
+            descriptors: self.with_root(descriptors, self.user)?,
+            image: self.image(Vec::new(), Vec::new(), self.workdir.clone(), Vec::new())?,
+            signals: Signals::default(),
+        };
+        Ok(Process::new(self.clone(), new))
+    }
+}

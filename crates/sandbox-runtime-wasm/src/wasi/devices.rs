@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use super::layout::{FILES_DEVICE, FileStat, FileType};
-use crate::fs::{At, Caller, Errno as FsErrno, FileSystem, Ino, OpenOptions};
+use crate::fs::{At, Caller, Errno as FsErrno, FileSystem, FileTime, Ino, OpenOptions};
 use crate::kernel::{Entropy, Errno, Fd, Object, Result};
 
 /// A device.
@@ -64,6 +64,20 @@ pub(crate) fn install(files: &mut FileSystem, by: Caller) -> Result<(), FsErrno>
         unless_there(files.symlink(text, path, by).map(drop))?;
     }
     Ok(())
+}
+
+/// As [`install`], for files that are about to be used, as far as there is room: a tree from
+/// elsewhere may have no `/dev`, and programs take it for granted. Quick where it is there.
+pub(crate) fn ensure(files: &mut FileSystem, now: FileTime) {
+    if files.metadata("/dev/null", false).is_err() {
+        let by = Caller {
+            now,
+            ..Caller::default()
+        };
+        if let Err(errno) = install(files, by) {
+            tracing::debug!(%errno, "a sandbox has not all of its devices");
+        }
+    }
 }
 
 fn unless_there(made: Result<(), FsErrno>) -> Result<(), FsErrno> {

@@ -25,7 +25,7 @@ impl Call<'_> {
     /// Makes a file at least `offset + len` bytes long.
     pub(super) fn fd_allocate(&mut self, fd: Fd, offset: u64, len: u64) -> Result<()> {
         let description = self.description(fd)?;
-        let handle = writable_file(&description)?;
+        let handle = writable_file(&description, Errno::BADF)?;
         if len == 0 || offset > MAX_OFFSET || len > MAX_OFFSET {
             return Err(Errno::INVAL);
         }
@@ -51,7 +51,7 @@ impl Call<'_> {
 
     pub(super) fn fd_filestat_set_size(&mut self, fd: Fd, size: u64) -> Result<()> {
         let description = self.description(fd)?;
-        let handle = writable_file(&description)?;
+        let handle = writable_file(&description, Errno::INVAL)?;
         if size > MAX_OFFSET {
             return Err(Errno::INVAL);
         }
@@ -105,12 +105,11 @@ impl Call<'_> {
     }
 }
 
-/// The handle of a regular file that can be written.
-fn writable_file(description: &Description) -> Result<&OpenHandle> {
+/// The handle of a regular file that can be written, or else this error.
+fn writable_file(description: &Description, otherwise: Errno) -> Result<&OpenHandle> {
     match &description.object {
         Object::File(handle) if description.write => Ok(handle),
-        Object::File(_) | Object::Directory(_) => Err(Errno::BADF),
-        _ => Err(Errno::INVAL),
+        _ => Err(otherwise),
     }
 }
 

@@ -134,7 +134,8 @@ pub fn numbers() {
         assert_eq!(raw::fd_pwrite(1, list, 1, 0, out), raw::SPIPE);
         assert_eq!(raw::fd_filestat_set_size(file, -1), raw::INVAL);
         assert_eq!(raw::fd_filestat_set_size(file, i64::MAX), raw::FBIG);
-        assert_eq!(raw::fd_filestat_set_size(root, 0), raw::BADF);
+        assert_eq!(raw::fd_filestat_set_size(root, 0), raw::INVAL);
+        assert_eq!(raw::fd_allocate(root, 0, 1), raw::BADF);
         assert_eq!(raw::fd_allocate(file, 0, 0), raw::INVAL);
         assert_eq!(raw::fd_allocate(file, -1, 1), raw::INVAL);
         assert_eq!(raw::fd_allocate(file, i64::MAX, i64::MAX), raw::FBIG);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -23,6 +23,29 @@ const STUB: &str = "\0sandbox-program sha256:\
 /// The only program that there is.
 #[derive(Debug)]
 struct Only(Arc<Executable>);
+
+/// No program at all.
+#[derive(Debug)]
+struct Nothing;
+
+#[async_trait]
+impl Programs for Nothing {
+    fn ready(&self, _sha256: &str) -> Option<Arc<Executable>> {
+        None
+    }
+
+    async fn load(&self, _sha256: &str) -> Result<Arc<Executable>, LoadError> {
+        Err(LoadError::Unknown)
+    }
+
+    async fn compile(&self, _wasm: Bytes) -> Result<Arc<Executable>, LoadError> {
+        Err(LoadError::TooLarge)
+    }
+
+    fn max_wasm_bytes(&self) -> u64 {
+        0
+    }
+}
 
 #[async_trait]
 impl Programs for Only {
@@ -56,6 +79,32 @@ pub(in crate::wasi) struct Run {
     pub(in crate::wasi) err: String,
 }
 
+/// A machine with these files' limits that runs no program.
+pub(in crate::wasi) fn machine_without_program(limits: Limits) -> Arc<Machine> {
+    static KERNEL: OnceLock<Arc<Kernel>> = OnceLock::new();
+    let kernel = KERNEL.get_or_init(|| {
+        let engine = Engine::new(&EngineOptions { processes: 64 }).unwrap();
+        Kernel::new(Arc::new(engine), 1).unwrap()
+    });
+    Machine::new(kernel, options(limits, Arc::new(Nothing)))
+}
+
+fn options(limits: Limits, programs: Arc<dyn Programs>) -> MachineOptions {
+    MachineOptions {
+        files: files(limits),
+        programs,
+        resources: Resources::default(),
+        env: Vec::new(),
+        workdir: "/".to_owned(),
+        user: (1000, 1000),
+        hostname: "test".to_owned(),
+        clock: None,
+        entropy: None,
+        network: None,
+        events: None,
+    }
+}
+
 impl Guest {
     /// The program that looks at a sandbox from the inside.
     pub(in crate::wasi) fn new() -> Self {
@@ -68,19 +117,7 @@ impl Guest {
         let module = wasmtime::Module::new(engine.wasmtime(), &marked).unwrap();
         let code = Arc::new(engine.link(&module).unwrap());
         let kernel = Kernel::new(engine, 2).unwrap();
-        let options = MachineOptions {
-            files: files(limits),
-            programs: Arc::new(Only(code)),
-            resources: Resources::default(),
-            env: Vec::new(),
-            workdir: "/".to_owned(),
-            user: (1000, 1000),
-            hostname: "test".to_owned(),
-            clock: None,
-            entropy: None,
-            network: None,
-            events: None,
-        };
+        let options = options(limits, Arc::new(Only(code)));
         Self {
             machine: Machine::new(&kernel, options),
         }

@@ -1,4 +1,7 @@
 //! Programs in a sandbox of their own.
 
+mod against_host;
 mod guest;
+mod host;
+mod ours;
 mod programs;
