@@ -8,6 +8,7 @@ mod files;
 mod hostile;
 mod links;
 mod paths;
+mod pipes;
 mod polling;
 mod process;
 mod raw;
@@ -38,6 +39,9 @@ const AREAS: &[(&str, fn())] = &[
     ("clocks", clocks::clocks),
     ("polling", polling::polling),
     ("poll-stdin", polling::standard_input),
+    ("pipes", pipes::pipes),
+    ("broken-pipe", pipes::broken),
+    ("interrupted", pipes::interrupted),
     ("environment", process::environment),
     ("random", process::random),
     ("echo", process::echo),

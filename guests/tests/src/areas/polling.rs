@@ -3,24 +3,24 @@ use std::time::{Duration, Instant};
 
 use super::raw;
 
-const HANG_UP: u64 = 1;
+pub const HANG_UP: u64 = 1;
 const NOTSUP: u64 = 58;
 
 #[derive(Clone, Copy, Default)]
 #[repr(C)]
-struct Subscription([u64; 6]);
+pub struct Subscription([u64; 6]);
 
 #[derive(Clone, Copy, Default)]
 #[repr(C)]
 struct Event([u64; 4]);
 
 impl Subscription {
-    fn clock(user: u64, id: u64, timeout: Duration, absolute: bool) -> Self {
+    pub fn clock(user: u64, id: u64, timeout: Duration, absolute: bool) -> Self {
         let nanos = timeout.as_nanos() as u64;
         Self([user, 0, id, nanos, 0, u64::from(absolute)])
     }
 
-    fn descriptor(user: u64, write: bool, fd: u64) -> Self {
+    pub fn descriptor(user: u64, write: bool, fd: u64) -> Self {
         Self([user, if write { 2 } else { 1 }, fd, 0, 0, 0])
     }
 }
@@ -33,7 +33,7 @@ impl Event {
     }
 }
 
-fn poll(subscriptions: &[Subscription]) -> Result<Vec<(u64, u64, u64, u64, u64)>, i32> {
+pub fn poll(subscriptions: &[Subscription]) -> Result<Vec<(u64, u64, u64, u64, u64)>, i32> {
     let mut events = vec![Event::default(); subscriptions.len()];
     let mut count = 0_u32;
     let len = subscriptions.len() as i32;

@@ -77,9 +77,9 @@ impl Both {
         let ours = self.ours.run(call, &fd);
         let theirs = self.host.run(call, &fd);
         match call {
-            // Which of two wrong places is told is nobody's concern.
-            Call::Rename(_, _, to, _) | Call::Link(_, _, _, to, _)
-                if !self.host.is_directory(fd(*to)) =>
+            // Which of two wrong things is told is nobody's concern.
+            Call::Rename(_, _, dir, _) | Call::Link(_, _, _, dir, _) | Call::Symlink(_, dir, _)
+                if !self.host.is_directory(fd(*dir)) =>
             {
                 (ours.or(Err(Errno::BADF)), theirs.or(Err(Errno::BADF)))
             }

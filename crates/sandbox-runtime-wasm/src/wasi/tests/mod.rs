@@ -5,3 +5,5 @@ mod guest;
 mod host;
 mod ours;
 mod programs;
+
+pub(super) use guest::program;

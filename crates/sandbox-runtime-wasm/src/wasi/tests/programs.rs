@@ -35,6 +35,8 @@ areas! {
     a_process_has_a_bounded_number_of_descriptors = "many-descriptors";
     clocks_go_on = "clocks";
     polling_waits_for_times_and_descriptors = "polling";
+    pipes_carry_bytes_and_say_when_they_can = "pipes";
+    a_caught_signal_ends_what_waits = "interrupted";
     random_bytes_fill_what_is_asked = "random";
     addresses_outside_of_memory_are_errors = "hostile-memory";
     lists_of_buffers_are_bounded = "hostile-buffers";
@@ -126,6 +128,44 @@ async fn a_program_ends_with_its_code_or_signal() {
         none.status,
         ExitStatus::from_signal(Signal::new(6).unwrap())
     );
+}
+
+#[tokio::test]
+async fn writing_to_a_pipe_that_nobody_reads_ends_who_does_not_care() {
+    let run = Guest::new().run(command(&["broken-pipe"])).await;
+    assert_eq!(
+        run.status,
+        ExitStatus::from_signal(Signal::PIPE),
+        "{}",
+        run.err
+    );
+    assert_eq!(run.out, "ignored\n");
+}
+
+#[tokio::test]
+async fn a_program_without_a_library_has_its_working_directory() {
+    let guest = Guest::with(Limits::default(), &super::guest::program("plain"));
+    let mut files = guest.machine.files.lock();
+    files
+        .make_dir("/tmp/work", 0o777, Caller::default())
+        .unwrap();
+    drop(files);
+    let run = guest
+        .run(HostCommand {
+            cwd: Some("/tmp/work".to_owned()),
+            ..command(&[])
+        })
+        .await;
+    assert_eq!(run.status, ExitStatus::from_code(0));
+    let files = guest.machine.files.lock();
+    for made in [
+        "/tmp/work/here",
+        "/tmp/above",
+        "/tmp/absolute",
+        "/tmp/whole",
+    ] {
+        assert!(files.metadata(made, false).is_ok(), "{made}");
+    }
 }
 
 #[tokio::test]
