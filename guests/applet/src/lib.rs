@@ -42,7 +42,7 @@ pub fn main(module: &str, applets: &[Applet]) -> ! {
     let called = args.next().unwrap_or_default();
     let mut name = base_name(&called);
     let mut rest: Vec<OsString> = args.collect();
-    if name == module && !rest.is_empty() {
+    if name == module && find(applets, &name).is_none() && !rest.is_empty() {
         name = rest.remove(0).to_string_lossy().into_owned();
     }
     let Some(applet) = find(applets, &name) else {

@@ -27,6 +27,7 @@ pub fn run(mut args: Args) -> Outcome {
         name,
         differs: false,
         failed: false,
+        in_tree: false,
     };
     differ.pair(&from, &to).map_err(trouble)?;
     differ.out.finish().map_err(trouble)?;
@@ -43,6 +44,8 @@ struct Differ<'a> {
     name: &'static str,
     differs: bool,
     failed: bool,
+    /// What is compared was found in directories, not named.
+    in_tree: bool,
 }
 
 /// One of the two files.
@@ -63,7 +66,10 @@ impl Differ<'_> {
             join(dir, &name.to_string_lossy())
         };
         match (is_dir(from), is_dir(to)) {
-            (true, true) => self.directories(from, to),
+            (true, true) => {
+                self.in_tree = true;
+                self.directories(from, to)
+            }
             (true, false) => self.files(&inside(from, to), to),
             (false, true) => self.files(from, &inside(to, from)),
             (false, false) => self.files(from, to),
@@ -132,7 +138,7 @@ impl Differ<'_> {
                 .out
                 .line(format!("Files {} and {} differ", from.path, to.path));
         }
-        if self.options.recursive {
+        if self.in_tree {
             self.out.line(format!(
                 "diff{} {} {}",
                 self.options.shown, from.path, to.path

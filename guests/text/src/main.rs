@@ -5,7 +5,7 @@ mod diff;
 mod expr;
 mod grep;
 mod regex;
-mod uutils;
+mod sed;
 
 use sandbox_applet::{Applet, Args, Outcome};
 
@@ -19,7 +19,7 @@ const APPLETS: &[Applet] = &[
     applet("fgrep", grep::run),
     applet("gawk", awk::run),
     applet("grep", grep::run),
-    applet("sed", uutils::sed),
+    applet("sed", sed::run),
 ];
 
 const fn applet(name: &'static str, run: fn(Args) -> Outcome) -> Applet {

@@ -88,7 +88,7 @@ fn compare(args: &mut Args) -> Outcome {
             String::new()
         };
         out.line(format!(
-            "{} {} differ: byte {}, line {line}{detail}",
+            "{} {} differ: char {}, line {line}{detail}",
             names.0,
             names.1,
             at + 1

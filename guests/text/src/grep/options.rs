@@ -53,6 +53,8 @@ pub struct Options {
     pub line_buffered: bool,
     pub recursive: bool,
     pub follow: bool,
+    /// The directory at hand was not named: it is searched, and not part of names.
+    pub implied: bool,
     pub skip_directories: bool,
     pub include: Vec<String>,
     pub exclude: Vec<String>,
@@ -93,6 +95,7 @@ impl Options {
             line_buffered: false,
             recursive: false,
             follow: false,
+            implied: false,
             skip_directories: false,
             include: Vec::new(),
             exclude: Vec::new(),
@@ -203,6 +206,7 @@ impl Options {
         let names = draft.names;
         options.patterns = draft.compile()?;
         if files.is_empty() {
+            options.implied = options.recursive;
             files.push(if options.recursive {
                 ".".into()
             } else {

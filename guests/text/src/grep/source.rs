@@ -26,8 +26,7 @@ pub fn each(
         let stat = files::stat(&cwd(), path, true);
         let more = match stat {
             Ok(stat) if stat.is_dir() && options.recursive => {
-                let hide_dot = operands.len() == 1 && path == ".";
-                tree(path, options, hide_dot, visit)?
+                tree(path, options, options.implied, visit)?
             }
             Ok(stat) if stat.is_dir() && options.skip_directories => true,
             _ => visit(path, open(operand))?,
