@@ -163,6 +163,16 @@ impl NetLab {
         served.recv().expect("the lab's server did not start");
     }
 
+    /// Answers questions for names at `address` too, an address of the machine itself: where its
+    /// own resolver asks. For a lab that is [`private`](Self::private).
+    pub fn serve_names(&self, address: IpAddr) {
+        // Addresses of loopback are there already.
+        ip(&format!("addr add {address} dev lo"));
+        let socket = UdpSocket::bind(SocketAddr::new(address, 53)).unwrap();
+        let addresses = self.addresses;
+        thread::spawn(move || resolve(&socket, addresses));
+    }
+
     /// Keeps `bridge` up while nothing else is on it, and waits until its IPv6 address is known to
     /// be nobody else's: until then it is not used.
     pub fn plug_into(&self, bridge: &str) {

@@ -47,7 +47,7 @@ impl Denials {
         })
     }
 
-    /// Counts one refusal. No lock may be held: the sink is the embedder's.
+    /// Counts one refusal. Not with the gate locked: others wait for that, and the sink is not ours.
     pub(super) fn note(self: &Arc<Self>) {
         let mut state = self.state.lock();
         state.count = state.count.saturating_add(1);

@@ -43,7 +43,8 @@ impl fmt::Display for ResolveError {
 
 impl std::error::Error for ResolveError {}
 
-/// The host's own resolver, as its configuration has it.
+/// The host's own resolver, with the servers of its configuration. Names are taken as they are: its
+/// search domains are not tried, and what stands in its `hosts` file is the host's and not found.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemResolver;
 

@@ -405,3 +405,27 @@ async fn an_explanation_names_the_host_by_its_addresses() {
     assert!(!explained.decision.is_allowed());
     assert!(explained.reason.contains("the host"), "{explained}");
 }
+
+#[tokio::test]
+#[ignore = "needs root and network namespaces"]
+async fn the_hosts_own_resolver_is_asked_where_no_other_is_given() {
+    let lab = NetLab::private();
+    let configured = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+    let servers = configured.lines().filter_map(|line| line.strip_prefix("nameserver "));
+    let servers: Vec<IpAddr> = servers.filter_map(|text| text.trim().parse().ok()).collect();
+    // Without any, resolvers ask the machine itself.
+    let fallback = (servers.is_empty()).then(|| ip("127.0.0.1"));
+    for server in servers.into_iter().chain(fallback) {
+        lab.serve_names(server);
+    }
+    let rules = EgressRules::deny_all().allow_domain("near.one.test").unwrap();
+    let bench = bench(rules);
+    let near = lab.addresses;
+    let mut found = bench.network.resolve("near.one.test", None).await.unwrap();
+    found.sort();
+    assert_eq!(found, [IpAddr::from(near.near()), near.near_v6().into()]);
+    let socket = bench.connect(&to(near.near(), TCP)).await.unwrap();
+    assert_eq!(drain(&socket).await.unwrap(), GREETING.as_bytes());
+    let denied = bench.network.resolve("far.two.test", None).await;
+    assert_eq!(denied, Err(Errno::ACCES));
+}
