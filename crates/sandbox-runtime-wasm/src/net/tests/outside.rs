@@ -411,14 +411,20 @@ async fn an_explanation_names_the_host_by_its_addresses() {
 async fn the_hosts_own_resolver_is_asked_where_no_other_is_given() {
     let lab = NetLab::private();
     let configured = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
-    let servers = configured.lines().filter_map(|line| line.strip_prefix("nameserver "));
-    let servers: Vec<IpAddr> = servers.filter_map(|text| text.trim().parse().ok()).collect();
+    let servers = configured
+        .lines()
+        .filter_map(|line| line.strip_prefix("nameserver "));
+    let servers: Vec<IpAddr> = servers
+        .filter_map(|text| text.trim().parse().ok())
+        .collect();
     // Without any, resolvers ask the machine itself.
     let fallback = (servers.is_empty()).then(|| ip("127.0.0.1"));
     for server in servers.into_iter().chain(fallback) {
         lab.serve_names(server);
     }
-    let rules = EgressRules::deny_all().allow_domain("near.one.test").unwrap();
+    let rules = EgressRules::deny_all()
+        .allow_domain("near.one.test")
+        .unwrap();
     let bench = bench(rules);
     let near = lab.addresses;
     let mut found = bench.network.resolve("near.one.test", None).await.unwrap();
