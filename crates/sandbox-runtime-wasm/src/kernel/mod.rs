@@ -21,6 +21,7 @@ mod host;
 mod io;
 mod jobs;
 mod list;
+mod lookup;
 mod machine;
 mod output;
 mod pipe;

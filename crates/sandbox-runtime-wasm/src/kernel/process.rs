@@ -151,6 +151,7 @@ impl Process {
     pub(super) fn set_image(&self, image: Image) {
         let old = std::mem::replace(&mut *self.image.lock(), Arc::new(image));
         drop(old);
+        self.starved.store(false, Ordering::Relaxed);
         self.signals.lock().reset_for_exec();
     }
 

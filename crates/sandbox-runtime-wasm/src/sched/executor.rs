@@ -9,10 +9,9 @@ use std::time::Instant;
 use async_task::Runnable;
 
 use super::group::{Group, State};
-use super::queue::{GRANULARITY, Queue};
+use super::queue::Queue;
 use super::slice::{self, Slice};
 use super::ticker::Ticker;
-use super::timers::{Action, Timer};
 use crate::lock::Lock;
 
 /// Runs the tasks of groups on its threads until it is dropped.
@@ -24,7 +23,7 @@ pub(crate) struct Executor {
 
 /// What the threads and the groups of an executor share.
 pub(super) struct Shared {
-    queue: Lock<Queue>,
+    pub(super) queue: Lock<Queue>,
     work: Condvar,
     /// Slices that run now.
     running: AtomicUsize,
@@ -186,34 +185,8 @@ impl Shared {
         }
     }
 
-    /// Stops a group that has used more than its rate until that is made good.
-    fn throttle(&self, group: &Arc<Group>, state: &mut State, now: u64) {
-        if state.throttled {
-            return;
-        }
-        let wait = state.bucket.wait(now);
-        if wait > 0 {
-            state.throttled = true;
-            let timer = Timer {
-                group: group.clone(),
-                due: 0,
-                action: Action::Unthrottle,
-            };
-            self.ticker.add_at(now.saturating_add(wait), timer);
-        }
-    }
-
-    pub(super) fn unthrottle(&self, group: &Arc<Group>) {
-        let mut queue = self.queue.lock();
-        let mut state = group.state.lock();
-        state.throttled = false;
-        let now = self.now();
-        self.throttle(group, &mut state, now);
-        self.enqueue(&mut queue, group, &mut state);
-    }
-
     /// Puts a group with something to run in the queue, and sees that somebody takes it out.
-    fn enqueue(&self, queue: &mut Queue, group: &Arc<Group>, state: &mut State) {
+    pub(super) fn enqueue(&self, queue: &mut Queue, group: &Arc<Group>, state: &mut State) {
         if state.queued.is_some() || state.ready.is_empty() || !state.may_run() || queue.shutdown {
             return;
         }
@@ -259,51 +232,6 @@ impl Shared {
         drop(queue);
         self.run(group, runnable, slice, true);
         None
-    }
-
-    /// See [`slice_over`](super::slice_over).
-    pub(super) fn must_yield(&self, slice: &Slice) -> bool {
-        let now = self.now();
-        let used = now.saturating_sub(slice.began);
-        let queue = self.queue.lock();
-        let mut state = slice.group.state.lock();
-        if !state.may_run() || queue.shutdown {
-            return true;
-        }
-        let had = state.had.saturating_add(used);
-        state.bucket.would_wait(used, now)
-            || (queue.least()).is_some_and(|least| least.saturating_add(GRANULARITY) < had)
-    }
-
-    pub(super) fn pause(&self, group: &Arc<Group>) {
-        let mut queue = self.queue.lock();
-        let mut state = group.state.lock();
-        if state.paused.is_some() {
-            return;
-        }
-        state.paused = Some(self.now());
-        if let Some(had) = state.queued.take() {
-            queue.remove(had, group.id());
-        }
-        let running = state.running > 0;
-        drop(state);
-        drop(queue);
-        if running {
-            self.tick();
-        }
-    }
-
-    pub(super) fn resume(&self, group: &Arc<Group>) {
-        let mut queue = self.queue.lock();
-        let mut state = group.state.lock();
-        let Some(since) = state.paused.take() else {
-            return;
-        };
-        state.paused_before += self.now().saturating_sub(since);
-        self.enqueue(&mut queue, group, &mut state);
-        drop(state);
-        drop(queue);
-        self.ticker.unpark(self, group.id());
     }
 }
 

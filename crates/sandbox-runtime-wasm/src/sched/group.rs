@@ -16,6 +16,9 @@ use super::timers::{Action, Timer, TimerId};
 use crate::kernel::wakers::Wakers;
 use crate::lock::Lock;
 
+/// The highest rate there is.
+const MAX_MILLI_CPUS: u32 = 1_024_000;
+
 /// The tasks of one sandbox: they share its CPU time, and are paused together.
 pub(crate) struct Group {
     id: u64,
@@ -130,7 +133,7 @@ impl Group {
 
     /// Lets it run without a rate and whether it is paused or not: it is being taken apart.
     pub(crate) fn release(self: &Arc<Self>) {
-        self.set_milli_cpus(u32::MAX);
+        self.set_milli_cpus(MAX_MILLI_CPUS);
         self.resume();
         self.shared.unthrottle(self);
     }
@@ -138,7 +141,8 @@ impl Group {
     /// Changes its rate: CPU time a second, in thousandths of a CPU.
     pub(crate) fn set_milli_cpus(&self, milli_cpus: u32) {
         let now = self.shared.now();
-        self.state.lock().bucket.set_rate(milli_cpus, now);
+        let rate = milli_cpus.min(MAX_MILLI_CPUS);
+        self.state.lock().bucket.set_rate(rate, now);
     }
 
     /// CPU time its tasks have used.

@@ -13,6 +13,7 @@ mod executor;
 mod group;
 mod queue;
 mod slice;
+mod standing;
 mod ticker;
 mod timers;
 

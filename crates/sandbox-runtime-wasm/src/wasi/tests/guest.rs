@@ -6,11 +6,10 @@ use std::process::Command;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use sandbox_core::{ExitStatus, OutputStream, ProcessEvent, Resources};
 
 use crate::engine::{Engine, EngineOptions, Executable};
-use crate::fs::{Caller, FileSystem, Limits, OpenOptions};
+use crate::fs::{Caller, Contents, FileSystem, Limits, OpenOptions};
 use crate::kernel::{
     HostCommand, HostProcess, Kernel, LoadError, Machine, MachineOptions, Programs,
 };
@@ -38,12 +37,8 @@ impl Programs for Nothing {
         Err(LoadError::Unknown)
     }
 
-    async fn compile(&self, _wasm: Bytes) -> Result<Arc<Executable>, LoadError> {
+    async fn compile(&self, _wasm: Contents) -> Result<Arc<Executable>, LoadError> {
         Err(LoadError::TooLarge)
-    }
-
-    fn max_wasm_bytes(&self) -> u64 {
-        0
     }
 }
 
@@ -57,12 +52,8 @@ impl Programs for Only {
         Ok(self.0.clone())
     }
 
-    async fn compile(&self, _wasm: Bytes) -> Result<Arc<Executable>, LoadError> {
+    async fn compile(&self, _wasm: Contents) -> Result<Arc<Executable>, LoadError> {
         Err(LoadError::TooLarge)
-    }
-
-    fn max_wasm_bytes(&self) -> u64 {
-        0
     }
 }
 
