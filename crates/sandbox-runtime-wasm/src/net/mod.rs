@@ -12,9 +12,9 @@
 //!             Ports, Duplex      HostStream, HostDatagrams ──► the host's sockets
 //! ```
 //!
-//! * Loopback is the sandbox's own: a listener is an entry of [`ports`], a connection two pipes. No
+//! * Loopback is the sandbox's own: a listener is an entry of `ports`, a connection two pipes. No
 //!   port of the host is ever listened on.
-//! * A [permit](gate::Permit) is made by the gate alone, borrows the policy it came from, and is what
+//! * A permit is made by the gate alone, borrows the policy it came from, and is what
 //!   opening a socket of the host takes. What is open is known to the gate: a new policy cuts it.
 //! * The address judged is the address connected to: names are resolved first, through the same gate,
 //!   and every spelling of an address is brought to one.
