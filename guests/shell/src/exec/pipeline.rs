@@ -169,9 +169,21 @@ impl Shell {
         matches!(self.find(&name), Found::External).then_some(simple)
     }
 
+    /// A `sleep` that is not a function. As a process of its own it is the program rather than a
+    /// subshell: whoever looks for it to end it does so by its name and its time.
+    fn sleeping<'a>(&self, command: &'a Command) -> Option<&'a Simple> {
+        let Command::Simple(simple) = command else {
+            return None;
+        };
+        let name = simple.words.first()?.constant()?;
+        let is_it = &name[..] == b"sleep" && matches!(self.find(&name), Found::Regular(_));
+        (is_it && self.locate(&name).is_ok()).then_some(simple)
+    }
+
     /// Starts a command as a process of its own: the program itself if it is one, else a subshell.
     pub(super) fn spawn_stage(&mut self, command: &Command, drains: &mut Drains) -> Run<Stage> {
-        if let Some(simple) = self.external_words(command) {
+        let program = self.external_words(command);
+        if let Some(simple) = program.or_else(|| self.sleeping(command)) {
             return self.spawn_program(simple, drains);
         }
         match self.spawn_subshell(Body::Command(command), drains) {
