@@ -323,7 +323,11 @@ fn list(dir: &OwnedFd) -> Result<BTreeMap<String, u8>, HostErrno> {
     let mut entries = RawDir::new(&again, buffer.spare_capacity_mut());
     let mut names = BTreeMap::new();
     while let Some(entry) = entries.next() {
-        let entry = entry?;
+        let entry = match entry {
+            // Libraries take it for the end: the directory was removed.
+            Err(HostErrno::NOENT) => break,
+            entry => entry?,
+        };
         let name = entry.file_name().to_str().unwrap().to_owned();
         names.insert(name, kind(entry.file_type()));
     }
