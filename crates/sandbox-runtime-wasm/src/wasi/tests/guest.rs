@@ -19,37 +19,18 @@ use crate::wasi::devices;
 const STUB: &str = "\0sandbox-program sha256:\
     0000000000000000000000000000000000000000000000000000000000000000 test\n";
 
-/// The only program that there is.
+/// The only program that there is, if any.
 #[derive(Debug)]
-struct Only(Arc<Executable>);
-
-/// No program at all.
-#[derive(Debug)]
-struct Nothing;
-
-#[async_trait]
-impl Programs for Nothing {
-    fn ready(&self, _sha256: &str) -> Option<Arc<Executable>> {
-        None
-    }
-
-    async fn load(&self, _sha256: &str) -> Result<Arc<Executable>, LoadError> {
-        Err(LoadError::Unknown)
-    }
-
-    async fn compile(&self, _wasm: Contents) -> Result<Arc<Executable>, LoadError> {
-        Err(LoadError::TooLarge)
-    }
-}
+struct Only(Option<Arc<Executable>>);
 
 #[async_trait]
 impl Programs for Only {
     fn ready(&self, _sha256: &str) -> Option<Arc<Executable>> {
-        Some(self.0.clone())
+        self.0.clone()
     }
 
     async fn load(&self, _sha256: &str) -> Result<Arc<Executable>, LoadError> {
-        Ok(self.0.clone())
+        self.0.clone().ok_or(LoadError::Unknown)
     }
 
     async fn compile(&self, _wasm: Contents) -> Result<Arc<Executable>, LoadError> {
@@ -77,7 +58,7 @@ pub(in crate::wasi) fn machine_without_program(limits: Limits) -> Arc<Machine> {
         let engine = Engine::new(&EngineOptions { processes: 64 }).unwrap();
         Kernel::new(Arc::new(engine), 1).unwrap()
     });
-    Machine::new(kernel, options(limits, Arc::new(Nothing)))
+    Machine::new(kernel, options(limits, Arc::new(Only(None))))
 }
 
 fn options(limits: Limits, programs: Arc<dyn Programs>) -> MachineOptions {
@@ -108,7 +89,7 @@ impl Guest {
         let module = wasmtime::Module::new(engine.wasmtime(), &marked).unwrap();
         let code = Arc::new(engine.link(&module).unwrap());
         let kernel = Kernel::new(engine, 2).unwrap();
-        let options = options(limits, Arc::new(Only(code)));
+        let options = options(limits, Arc::new(Only(Some(code))));
         Self {
             machine: Machine::new(&kernel, options),
         }
