@@ -126,6 +126,7 @@ async fn carry_out(command: &Command, url: Option<&str>, printer: Printer) -> Re
         Command::Suspend(args) => return Ok(commands::suspend(&client()?, args, printer).await?),
         Command::Keepalive(args) => commands::keepalive(&client()?, args, printer).await?,
         Command::Keys(args) => return Ok(commands::keys(url, args, printer).await?),
+        Command::Images(command) => commands::images(command, printer).await?,
         Command::Templates(args) => commands::templates(&client()?, args, printer).await?,
         Command::Snapshots(args) => {
             return Ok(commands::snapshots(&client()?, args, printer).await?);

@@ -41,6 +41,32 @@ pub(crate) enum KeysCommand {
     },
 }
 
+/// What to do about images of the Wasm runtime.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ImagesCommand {
+    /// List images: what there is, and what has been pulled.
+    List,
+    /// Fetch an image from the package registry where it is published, and compile it.
+    #[command(after_help = PULL_HELP)]
+    Pull {
+        /// The image.
+        name: String,
+    },
+    /// Remove an image that was pulled.
+    Rm {
+        /// The image.
+        name: String,
+    },
+}
+
+const PULL_HELP: &str = "\
+The registries are those that cargo, npm and pip use on this machine, mirrors included.
+Environment:
+  SANDBOX_IMAGES_CARGO_URL, SANDBOX_IMAGES_NPM_URL, SANDBOX_IMAGES_PYPI_URL   others
+  SANDBOX_IMAGES_DIR   where images are kept
+  SANDBOX_CACHE_DIR    where compiled code is kept
+  HTTPS_PROXY, HTTP_PROXY, NO_PROXY, SSL_CERT_FILE   as everywhere";
+
 /// Lists templates.
 #[derive(Debug, Args)]
 pub(crate) struct TemplatesArgs {

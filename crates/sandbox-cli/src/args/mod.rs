@@ -13,8 +13,8 @@ use clap::{Parser, Subcommand};
 pub(crate) use egress::{EgressArgs, EgressCommand};
 pub(crate) use files::{CpArgs, FilterArgs, LogsArgs, LsArgs};
 pub(crate) use manage::{
-    CompletionArgs, DoctorArgs, EventsArgs, KeysArgs, KeysCommand, SnapshotsCommand, TemplatesArgs,
-    UsageArgs,
+    CompletionArgs, DoctorArgs, EventsArgs, ImagesCommand, KeysArgs, KeysCommand, SnapshotsCommand,
+    TemplatesArgs, UsageArgs,
 };
 pub(crate) use process::{ExecArgs, ShellArgs};
 pub(crate) use sandbox::{CreateArgs, IdArgs, IdsArgs, KeepaliveArgs, MakeArgs, PsArgs, RunArgs};
@@ -91,6 +91,9 @@ pub(crate) enum Command {
     Keepalive(KeepaliveArgs),
     /// Make, list and revoke API keys.
     Keys(KeysArgs),
+    /// List, pull and remove images of the Wasm runtime, on this machine.
+    #[command(subcommand)]
+    Images(ImagesCommand),
     /// List the templates.
     Templates(TemplatesArgs),
     /// Take, list and remove snapshots.

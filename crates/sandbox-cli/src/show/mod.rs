@@ -3,6 +3,7 @@
 mod egress;
 mod events;
 mod files;
+mod images;
 mod keys;
 mod listed;
 mod sandbox;
@@ -12,6 +13,7 @@ mod usage;
 pub(crate) use egress::{explanation, policy};
 pub(crate) use events::event;
 pub(crate) use files::files;
+pub(crate) use images::images;
 pub(crate) use keys::keys;
 pub(crate) use listed::{processes, snapshots, system_processes, template, templates};
 pub(crate) use sandbox::{sandbox, sandboxes};
