@@ -32,7 +32,11 @@ if (($#)); then
     exit
 fi
 
-# Ignored tests are those that need root or the daemon: both are here.
+# Ignored tests are those that need root, the daemon or the package registries that the machine
+# uses: all of them are here. Languages are pulled once, so that a missing registry is one clear error.
+for image in python javascript; do
+    cargo run --quiet -p sandbox-cli -- images pull "$image"
+done
 cargo nextest run --workspace --all-features --run-ignored all
 cargo test --doc --workspace --all-features --quiet
 

@@ -14,6 +14,12 @@ use crate::wasi::cwd::mark;
 /// The modules whose functions are linked; which functions there are, linking says.
 const PROVIDED: [&str; 2] = ["wasi_snapshot_preview1", "sandbox_v0"];
 
+/// How programs are marked.
+const MARKING: [&str; 2] = [
+    include_str!("../wasi/cwd/mark.rs"),
+    include_str!("../wasi/cwd/habit.rs"),
+];
+
 impl Backend for Engine {
     type Code = Arc<Executable>;
 
@@ -23,6 +29,8 @@ impl Backend for Engine {
             .precompile_compatibility_hash()
             .hash(&mut hasher);
         env!("CARGO_PKG_VERSION").hash(&mut hasher);
+        // What changes a program before it is compiled, also between versions.
+        MARKING.hash(&mut hasher);
         // Code of before programs were marked with their working directory is another engine's.
         "marked".hash(&mut hasher);
         Digest::from_bytes(hasher.0.finalize().into())
