@@ -23,6 +23,8 @@ const FORMAT: &str = "sandbox-code 1";
 const HEAD_BYTES: u64 = 512;
 /// What a writer that died left behind is removed after this long.
 const ABANDONED: Duration = Duration::from_secs(3600);
+/// What another engine has compiled is removed when it has compiled nothing for this long.
+const FORGOTTEN: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// A directory of compiled code.
 #[derive(Debug)]
@@ -57,6 +59,7 @@ impl DiskCache {
             builder.recursive(true).mode(0o700).create(path)?;
             check_directory(path)?;
         }
+        remove_forgotten(root, &dir);
         Ok(Self {
             dir,
             engine,
@@ -136,10 +139,29 @@ impl DiskCache {
 }
 
 fn remove_abandoned(path: &Path, written: SystemTime) {
-    let age = SystemTime::now().duration_since(written);
-    if age.is_ok_and(|age| age > ABANDONED) {
+    if is_older(written, ABANDONED) {
         let _ = fs::remove_file(path);
     }
+}
+
+/// Removes the directories of other engines that nobody seems to use any more. Who still does
+/// compiles again.
+fn remove_forgotten(root: &Path, own: &Path) {
+    for found in fs::read_dir(root).into_iter().flatten().flatten() {
+        let path = found.path();
+        // A link is no directory here, and is left alone.
+        let about = found.metadata().ok().filter(fs::Metadata::is_dir);
+        let used = about.and_then(|about| about.modified().ok());
+        if path != own && used.is_some_and(|used| is_older(used, FORGOTTEN)) {
+            let _ = fs::remove_dir_all(&path);
+        }
+    }
+}
+
+fn is_older(time: SystemTime, than: Duration) -> bool {
+    SystemTime::now()
+        .duration_since(time)
+        .is_ok_and(|age| age > than)
 }
 
 impl Entry<'_> {

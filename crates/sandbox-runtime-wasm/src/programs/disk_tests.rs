@@ -185,3 +185,20 @@ fn what_a_writer_that_died_left_is_removed_in_time() {
     cache.lock(wasm("b")).unwrap().remove();
     assert!(!finds(&cache, "b"));
 }
+
+#[test]
+fn what_another_engine_compiled_long_ago_is_removed() {
+    let root = tempfile::tempdir().unwrap();
+    let (_, code) = filled(root.path());
+    let dir = code.parent().unwrap();
+    let other = |name: &[u8]| DiskCache::open(root.path(), Digest::of(name), MUCH).unwrap();
+    other(b"another engine");
+    assert!(code.exists(), "it was used lately");
+    let year = Duration::from_secs(365 * 24 * 3600);
+    let handle = fs::File::open(dir).unwrap();
+    handle.set_modified(SystemTime::now() - year).unwrap();
+    open(root.path());
+    assert!(code.exists(), "its own");
+    other(b"another engine");
+    assert!(!code.exists());
+}
