@@ -247,12 +247,8 @@ async fn a_redirect_is_followed_to_its_end() {
     let around = Mirror::new([(CRATE, Answer::Redirect(CRATE.to_owned()))]);
     let registries = Registries::none().set(RegistryKind::Cargo, &around.url);
     fixture.store.remove(&manifest(&package)).unwrap();
-    let pulled = fetch(
-        &fixture.store,
-        &manifest(&package),
-        &registries,
-        &Reporter::nobody(),
-    );
+    let (manifest, nobody) = (manifest(&package), Reporter::nobody());
+    let pulled = fetch(&fixture.store, &manifest, &registries, &nobody);
     assert_eq!(pulled.await.unwrap_err().kind(), ErrorKind::Unavailable);
     assert!(around.requests() < 20);
 }
