@@ -17,8 +17,8 @@ pub(crate) struct Linker(ComponentLinker<ProcessState>);
 #[derive(Clone)]
 pub(crate) struct Program {
     pub(super) command: CommandPre<ProcessState>,
-    /// Linear memories of an instance.
-    pub(super) memories: u32,
+    /// Places of processes that an instance takes up: one for each memory and two tables.
+    pub(super) places: u32,
 }
 
 /// The most linear memories of a component, over all its instances.
@@ -76,17 +76,17 @@ impl Linker {
     /// Why it is no program that can run here, for a person: what it imports and does not get,
     /// that it exports no `wasi:cli/run`, that it has too many memories or tables.
     pub(crate) fn link(&self, component: &Component) -> Result<Program, String> {
-        let memories = check(component)?;
+        let places = check(component)?;
         let told = |error: wasmtime::Error| format!("{error:#}");
         let linked = self.0.instantiate_pre(component).map_err(told)?;
         let command = CommandPre::new(linked).map_err(|error| {
             format!("it exports no `wasi:cli/run` of WASI 0.2, so it is a library: {error:#}")
         })?;
-        Ok(Program { command, memories })
+        Ok(Program { command, places })
     }
 }
 
-/// How many memories a component has, when it does not have too much.
+/// How many places a component takes, when it does not have too much.
 fn check(component: &Component) -> Result<u32, String> {
     let Some(required) = component.resources_required() else {
         return Err("it takes modules or components from outside".into());
@@ -101,14 +101,14 @@ fn check(component: &Component) -> Result<u32, String> {
         let has = required.num_tables;
         return Err(format!("it has {has} tables; the limit is {MAX_TABLES}"));
     }
-    Ok(required.num_memories)
+    Ok(required.num_memories.max(required.num_tables.div_ceil(2)))
 }
 
 impl fmt::Debug for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Program");
         debug
-            .field("memories", &self.memories)
+            .field("places", &self.places)
             .finish_non_exhaustive()
     }
 }

@@ -29,6 +29,9 @@ mod sockets;
 mod state;
 mod streams;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use link::{Linker, Program};
 pub(crate) use run::run;
 pub(crate) use state::State;

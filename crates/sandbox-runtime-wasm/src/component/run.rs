@@ -12,9 +12,9 @@ use crate::engine::{ProcessExit, ProcessState};
 pub(crate) async fn run(store: &mut Store<ProcessState>, program: &Program) -> Result<()> {
     let process = store.data().process.clone();
     let capacity = &process.machine.kernel.engine.capacity;
-    // A place is one memory; the process has one already.
+    // The process has one already.
     let mut places = Vec::new();
-    for _ in 1..program.memories {
+    for _ in 1..program.places {
         let own = process.machine.process_count() + places.len();
         places.push(capacity.take(own).map_err(refused)?);
     }

@@ -1,7 +1,9 @@
 //! How wasmtime is set up.
 
 use sandbox_core::{Error, ErrorKind, Result};
-use wasmtime::{Config, Enabled, Engine, PoolingAllocationConfig, Strategy};
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy,
+};
 
 /// The largest memory of a process: all that 32 bits can address.
 const MEMORY_BYTES: usize = 1 << 32;
@@ -17,6 +19,9 @@ const STACK_RESIDENT_BYTES: usize = 32 << 10;
 const RESIDENT_BYTES: usize = 1 << 20;
 /// An initialised memory up to this size becomes one copy-on-write image.
 const DENSE_IMAGE_BYTES: u64 = 256 << 20;
+
+/// The most modules of a component, its adapters included.
+const INSTANCES: u32 = 32;
 
 /// How an engine is made.
 #[derive(Debug, Clone)]
@@ -37,7 +42,7 @@ impl Default for EngineOptions {
 pub(super) fn engine(options: &EngineOptions) -> Result<(Engine, u32)> {
     let mut processes = options.processes.max(1);
     loop {
-        match Engine::new(&config(processes)) {
+        match Engine::new(config().allocation_strategy(pool(processes))) {
             Ok(engine) => return Ok((engine, processes)),
             Err(e) if processes > 64 => {
                 tracing::warn!(processes, error = %e, "no address space for so many processes");
@@ -55,11 +60,44 @@ pub(super) fn engine(options: &EngineOptions) -> Result<(Engine, u32)> {
     }
 }
 
-fn config(processes: u32) -> Config {
+/// An engine in which the same program does the same with the same input wherever it runs, and is
+/// measured in fuel. Nothing is reserved for processes.
+pub(super) fn deterministic_engine() -> Result<Engine> {
+    let mut config = config();
+    config
+        .allocation_strategy(InstanceAllocationStrategy::OnDemand)
+        .consume_fuel(true)
+        .cranelift_nan_canonicalization(true)
+        .relaxed_simd_deterministic(true);
+    Engine::new(&config).map_err(|e| {
+        let message = "cannot set up deterministic runs";
+        Error::new(ErrorKind::Internal, "wasm.start", message).with_source(e)
+    })
+}
+
+fn config() -> Config {
+    let mut config = Config::new();
+    config
+        .strategy(Strategy::Cranelift)
+        .epoch_interruption(true)
+        .max_wasm_stack(WASM_STACK_BYTES)
+        .async_stack_size(STACK_BYTES)
+        .async_stack_zeroing(true)
+        .memory_reservation(MEMORY_BYTES as u64)
+        .memory_guaranteed_dense_image_size(DENSE_IMAGE_BYTES)
+        .wasm_backtrace_max_frames(None)
+        // Guest pointers of preview 1 have 32 bits.
+        .wasm_memory64(false)
+        .wasm_multi_memory(false);
+    config
+}
+
+fn pool(processes: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     // A component is several instances, and its adapters have tables and memories of their own.
     let extra = processes.saturating_add(processes / 4);
-    pool.total_core_instances(processes.saturating_mul(4))
+    pool.total_core_instances(processes.saturating_mul(INSTANCES))
+        .max_core_instances_per_component(INSTANCES)
         .total_component_instances(processes)
         .total_memories(extra)
         .total_tables(extra.saturating_mul(2))
@@ -72,19 +110,5 @@ fn config(processes: u32) -> Config {
         .async_stack_keep_resident(STACK_RESIDENT_BYTES)
         .max_unused_warm_slots(64)
         .pagemap_scan(Enabled::Auto);
-    let mut config = Config::new();
-    config
-        .strategy(Strategy::Cranelift)
-        .allocation_strategy(pool)
-        .epoch_interruption(true)
-        .max_wasm_stack(WASM_STACK_BYTES)
-        .async_stack_size(STACK_BYTES)
-        .async_stack_zeroing(true)
-        .memory_reservation(MEMORY_BYTES as u64)
-        .memory_guaranteed_dense_image_size(DENSE_IMAGE_BYTES)
-        .wasm_backtrace_max_frames(None)
-        // Guest pointers of preview 1 have 32 bits.
-        .wasm_memory64(false)
-        .wasm_multi_memory(false);
-    config
+    pool
 }

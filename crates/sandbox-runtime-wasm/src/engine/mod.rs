@@ -8,6 +8,7 @@
 mod backend;
 mod capacity;
 mod config;
+mod fuel;
 mod limiter;
 mod linker;
 mod run;
@@ -21,6 +22,7 @@ use wasmtime::{InstancePre, Linker, Module};
 
 pub(crate) use capacity::{Capacity, Permit};
 pub(crate) use config::EngineOptions;
+pub(crate) use fuel::Fuel;
 pub(crate) use run::{Ended, Prepared, exec_requested};
 pub(crate) use state::ProcessState;
 pub(crate) use status::ProcessExit;
@@ -51,6 +53,19 @@ impl Engine {
     /// `Unavailable` when the host does not give the address space, even for few processes.
     pub(crate) fn new(options: &EngineOptions) -> Result<Self> {
         let (wasmtime, processes) = config::engine(options)?;
+        Self::over(wasmtime, processes)
+    }
+
+    /// An engine for deterministic runs, which measures in fuel. It has room for every process that
+    /// limits let there be: a run must not depend on others.
+    ///
+    /// # Errors
+    /// `Internal`; a defect.
+    pub(crate) fn deterministic() -> Result<Self> {
+        Self::over(config::deterministic_engine()?, u32::MAX)
+    }
+
+    fn over(wasmtime: wasmtime::Engine, processes: u32) -> Result<Self> {
         let defect = |e: wasmtime::Error| {
             let message = "cannot put the host functions together";
             Error::new(ErrorKind::Internal, "wasm.start", message).with_source(e)

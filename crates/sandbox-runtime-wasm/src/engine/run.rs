@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use sandbox_core::ExitStatus;
-use wasmtime::{Store, UpdateDeadline};
+use wasmtime::{Store, Trap, UpdateDeadline};
 
 use super::status::{self, ExecRequested};
-use super::{Engine, Executable, ProcessState};
+use super::{Engine, Executable, ProcessState, fuel};
 use crate::kernel::{Image, Process};
 use crate::sched::slice_over;
 use crate::wasi::cwd;
@@ -32,21 +32,31 @@ pub(crate) enum Ended {
 impl Engine {
     /// Runs `code` in a new store until it ends. Dropping this ends it wherever it is.
     pub(crate) async fn run(&self, process: Arc<Process>, code: Arc<Executable>) -> Ended {
+        let fuel = process.machine.kernel.fuel.clone();
         let mut store = Store::new(&self.wasmtime, ProcessState::new(process));
         store.limiter(|state| &mut state.limiter);
         store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|store| {
-            let must_yield = store.data().process.must_yield() || slice_over();
-            Ok(if must_yield {
-                UpdateDeadline::Yield(1)
-            } else {
-                UpdateDeadline::Continue(1)
-            })
-        });
-        let result = match &*code {
-            Executable::Module(pre) => run_module(&mut store, pre).await,
-            #[cfg(feature = "components")]
-            Executable::Component(program) => crate::component::run(&mut store, program).await,
+        let result = match &fuel {
+            Some(fuel) => {
+                let cancelled = fuel.clone();
+                // The tick comes by the host's clock: nothing but the end may follow from it.
+                store.epoch_deadline_callback(move |_| match cancelled.is_cancelled() {
+                    true => Err(Trap::Interrupt.into()),
+                    false => Ok(UpdateDeadline::Continue(1)),
+                });
+                fuel::measured(&mut store, &code, fuel).await
+            }
+            None => {
+                store.epoch_deadline_callback(|store| {
+                    let must_yield = store.data().process.must_yield() || slice_over();
+                    Ok(if must_yield {
+                        UpdateDeadline::Yield(1)
+                    } else {
+                        UpdateDeadline::Continue(1)
+                    })
+                });
+                execute(&mut store, &code).await
+            }
         };
         let state = store.data_mut();
         match result {
@@ -61,6 +71,18 @@ impl Engine {
                 Ended::Exited(status::of_error(&error, process.is_starved()))
             }
         }
+    }
+}
+
+/// Instantiates a program and runs it until it returns.
+pub(super) async fn execute(
+    store: &mut Store<ProcessState>,
+    code: &Executable,
+) -> wasmtime::Result<()> {
+    match code {
+        Executable::Module(pre) => run_module(store, pre).await,
+        #[cfg(feature = "components")]
+        Executable::Component(program) => crate::component::run(store, program).await,
     }
 }
 

@@ -44,6 +44,9 @@ pub(super) fn of_error(error: &wasmtime::Error, starved: bool) -> ExitStatus {
         Some(Trap::StackOverflow | Trap::MemoryOutOfBounds | Trap::HeapMisaligned) => 11,
         Some(Trap::IntegerDivisionByZero | Trap::IntegerOverflow) => 8,
         Some(Trap::BadConversionToInteger) => 8,
+        // As on Linux at the limit of CPU time.
+        Some(Trap::OutOfFuel) => 24,
+        Some(Trap::Interrupt) => 9,
         // An abort, a call through a bad table entry, a failed start.
         Some(_) | None => 6,
     };

@@ -5,13 +5,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use sandbox_core::{ExitStatus, Signal};
 
 use super::process::Process;
 use super::signals::Fate;
-use super::sources::nanos;
 use crate::engine::{Ended, Executable, Permit};
 
 type Run = Pin<Box<dyn Future<Output = ExitStatus> + Send>>;
@@ -73,14 +71,15 @@ impl Future for Driver {
             Fate::Stop => return Poll::Pending,
             Fate::Run => {}
         }
+        let began = self.process.machine.group.now();
         let Some(run) = &mut self.run else {
             return Poll::Ready(());
         };
-        let began = Instant::now();
         // A defect of ours in a host function ends the process that met it, not the sandboxes of
         // everybody else.
         let polled = catch_unwind(AssertUnwindSafe(|| run.as_mut().poll(cx)));
-        self.process.charge_cpu(nanos(began.elapsed()));
+        let now = self.process.machine.group.now();
+        self.process.charge_cpu(now.saturating_sub(began));
         let status = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(status)) => status,

@@ -56,8 +56,8 @@ pub(crate) use sources::{Clock, Entropy, HostClock, HostEntropy, nanos};
 pub(crate) use spawn::Request;
 pub(crate) use table::{Children, INIT};
 
-use crate::engine::Engine;
-use crate::sched::Executor;
+use crate::engine::{Engine, Fuel};
+use crate::sched::{Executor, VirtualTime};
 
 /// What all machines of a runtime share: the engine that runs code, the threads, how many
 /// processes there may be at once.
@@ -71,6 +71,8 @@ pub(crate) struct Kernel {
     pub(crate) clock: Arc<dyn Clock>,
     /// The host's random source.
     pub(crate) entropy: Arc<dyn Entropy>,
+    /// What its processes may use, where runs are deterministic.
+    pub(crate) fuel: Option<Arc<Fuel>>,
 }
 
 impl Kernel {
@@ -90,6 +92,18 @@ impl Kernel {
             executor,
             clock: Arc::new(HostClock::new()),
             entropy: Arc::new(HostEntropy),
+            fuel: None,
         }))
+    }
+
+    /// A kernel for one deterministic run: whoever makes it runs its processes, step by step.
+    pub(crate) fn stepped(engine: Arc<Engine>, time: Arc<VirtualTime>, fuel: Arc<Fuel>) -> Arc<Self> {
+        Arc::new(Self {
+            engine,
+            executor: Executor::stepped(time),
+            clock: Arc::new(HostClock::new()),
+            entropy: Arc::new(HostEntropy),
+            fuel: Some(fuel),
+        })
     }
 }

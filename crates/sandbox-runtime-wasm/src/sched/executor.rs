@@ -12,12 +12,13 @@ use super::group::{Group, State};
 use super::queue::Queue;
 use super::slice::{self, Slice};
 use super::ticker::Ticker;
+use super::time::Time;
 use crate::lock::Lock;
 
 /// Runs the tasks of groups on its threads until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Executor {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     groups: AtomicU64,
 }
 
@@ -30,7 +31,7 @@ pub(super) struct Shared {
     workers: usize,
     pub(super) ticker: Ticker,
     tick: Box<dyn Fn() + Send + Sync>,
-    began: Instant,
+    time: Time,
 }
 
 impl Executor {
@@ -43,20 +44,8 @@ impl Executor {
         workers: usize,
         tick: impl Fn() + Send + Sync + 'static,
     ) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared {
-            queue: Lock::new(Queue::default()),
-            work: Condvar::new(),
-            running: AtomicUsize::new(0),
-            workers: workers.max(1),
-            ticker: Ticker::default(),
-            tick: Box::new(tick),
-            began: Instant::now(),
-        });
         // From here on, dropping it ends the threads that were started.
-        let executor = Self {
-            shared,
-            groups: AtomicU64::new(0),
-        };
+        let executor = Self::over(Shared::new(workers.max(1), Time::Host(Instant::now()), tick));
         let named = |name: &str| thread::Builder::new().name(name.into());
         for _ in 0..executor.shared.workers {
             let shared = executor.shared.clone();
@@ -65,6 +54,13 @@ impl Executor {
         let shared = executor.shared.clone();
         named("sandbox-tick").spawn(move || shared.ticker.run(&shared))?;
         Ok(executor)
+    }
+
+    pub(super) fn over(shared: Shared) -> Self {
+        Self {
+            shared: Arc::new(shared),
+            groups: AtomicU64::new(0),
+        }
     }
 
     /// A new group with this rate: CPU time a second, in thousandths of a CPU.
@@ -104,9 +100,25 @@ impl Drop for Executor {
 }
 
 impl Shared {
+    pub(super) fn new(
+        workers: usize,
+        time: Time,
+        tick: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            queue: Lock::new(Queue::default()),
+            work: Condvar::new(),
+            running: AtomicUsize::new(0),
+            workers,
+            ticker: Ticker::default(),
+            tick: Box::new(tick),
+            time,
+        }
+    }
+
     /// Nanoseconds since the executor was made.
     pub(super) fn now(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX)
+        self.time.now()
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -125,7 +137,7 @@ impl Shared {
     fn work(self: &Arc<Self>) {
         let mut queue = self.queue.lock();
         while !queue.shutdown {
-            let Some(group) = queue.pop() else {
+            let Some((group, runnable, slice)) = self.take(&mut queue) else {
                 queue.idle += 1;
                 queue = self
                     .work
@@ -134,17 +146,35 @@ impl Shared {
                 queue.idle -= 1;
                 continue;
             };
+            drop(queue);
+            self.run(&group, runnable, slice, false);
+            queue = self.queue.lock();
+        }
+    }
+
+    /// Runs the slice that a worker would run next, if there is one.
+    pub(super) fn step(self: &Arc<Self>) -> bool {
+        let taken = self.take(&mut self.queue.lock());
+        let Some((group, runnable, slice)) = taken else {
+            return false;
+        };
+        self.run(&group, runnable, slice, false);
+        true
+    }
+
+    /// Takes the task that has waited longest out of the group that has had least.
+    fn take(&self, queue: &mut Queue) -> Option<(Arc<Group>, Runnable, u64)> {
+        loop {
+            let group = queue.pop()?;
             let mut state = group.state.lock();
             state.queued = None;
             let Some(runnable) = state.ready.pop_front() else {
                 continue;
             };
-            self.enqueue(&mut queue, &group, &mut state);
-            let slice = begin(&mut queue, &mut state);
+            self.enqueue(queue, &group, &mut state);
+            let slice = begin(queue, &mut state);
             drop(state);
-            drop(queue);
-            self.run(&group, runnable, slice, false);
-            queue = self.queue.lock();
+            return Some((group, runnable, slice));
         }
     }
 

@@ -172,6 +172,11 @@ impl Group {
         Alarm { group, timer }
     }
 
+    /// Nanoseconds by the executor's time.
+    pub(crate) fn now(&self) -> u64 {
+        self.shared.now()
+    }
+
     fn due(&self, duration: Duration) -> u64 {
         let time = self.time();
         time.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))

@@ -14,7 +14,9 @@ mod group;
 mod queue;
 mod slice;
 mod standing;
+mod stepped;
 mod ticker;
+mod time;
 mod timers;
 
 #[cfg(test)]
@@ -23,3 +25,4 @@ mod tests;
 pub(crate) use executor::Executor;
 pub(crate) use group::{Alarm, Group, Sleep};
 pub(crate) use slice::slice_over;
+pub(crate) use time::VirtualTime;

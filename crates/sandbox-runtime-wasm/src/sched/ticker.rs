@@ -138,8 +138,13 @@ impl Ticker {
         self.asleep.store(false, Ordering::SeqCst);
     }
 
+    /// When the next timer goes off.
+    pub(super) fn next_at(&self) -> Option<u64> {
+        self.timers.lock().next_at()
+    }
+
     /// Sets off what is due.
-    fn set_off(&self, shared: &Arc<Shared>, now: u64) {
+    pub(super) fn set_off(&self, shared: &Arc<Shared>, now: u64) {
         loop {
             let taken = self.timers.lock().take_due(now);
             let Some((id, timer)) = taken else {
