@@ -106,7 +106,7 @@ fn directories() -> io::Result<()> {
         .collect::<io::Result<Vec<_>>>()?;
     names.sort();
     println!("{names:?}");
-    println!("{:?}", fs::remove_dir("/tmp/a").map_err(|e| e.kind()));
+    println!("{:?}", fs::remove_dir("/tmp/a").map_err(|e| e.raw_os_error()));
     println!("{:?}", fs::read_to_string("/tmp/../../../tmp/a/three"));
     fs::remove_dir_all("/tmp/a")?;
     println!("{}", fs::exists("/tmp/a")?);

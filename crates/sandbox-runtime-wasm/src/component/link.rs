@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use wasmtime::component::types::{ComponentFunc, ComponentItem, Type};
 use wasmtime::component::{Component, Linker as ComponentLinker};
 use wasmtime::{Engine, Result};
 
@@ -77,13 +78,42 @@ impl Linker {
     /// that it exports no `wasi:cli/run`, that it has too many memories or tables.
     pub(crate) fn link(&self, component: &Component) -> Result<Program, String> {
         let places = check(component)?;
+        check_run(component)?;
         let told = |error: wasmtime::Error| format!("{error:#}");
         let linked = self.0.instantiate_pre(component).map_err(told)?;
-        let command = CommandPre::new(linked).map_err(|error| {
-            format!("it exports no `wasi:cli/run` of WASI 0.2, so it is a library: {error:#}")
-        })?;
+        let command = CommandPre::new(linked).map_err(told)?;
         Ok(Program { command, places })
     }
+}
+
+/// Refuses a component without the function that runs a program.
+fn check_run(component: &Component) -> Result<(), String> {
+    let of_type = component.component_type();
+    let engine = component.engine();
+    let run = of_type
+        .exports(engine)
+        .filter(|(name, _)| name.starts_with("wasi:cli/run@0.2."))
+        .find_map(|(_, export)| match export.ty {
+            ComponentItem::ComponentInstance(instance) => {
+                instance.get_export(engine, "run").map(|run| run.ty)
+            }
+            _ => None,
+        });
+    match run {
+        Some(ComponentItem::ComponentFunc(run)) if is_run(&run) => Ok(()),
+        Some(_) => Err("its `wasi:cli/run` is not that of WASI 0.2".into()),
+        None => Err("it exports no `wasi:cli/run` of WASI 0.2; is it a library?".into()),
+    }
+}
+
+/// Whether it takes nothing, and answers that it went well or not and nothing more.
+fn is_run(run: &ComponentFunc) -> bool {
+    let mut results = run.results();
+    let plain = matches!(
+        results.next(),
+        Some(Type::Result(result)) if result.ok().is_none() && result.err().is_none()
+    );
+    plain && results.next().is_none() && run.params().next().is_none()
 }
 
 /// How many places a component takes, when it does not have too much.
@@ -107,8 +137,6 @@ fn check(component: &Component) -> Result<u32, String> {
 impl fmt::Debug for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Program");
-        debug
-            .field("places", &self.places)
-            .finish_non_exhaustive()
+        debug.field("places", &self.places).finish_non_exhaustive()
     }
 }

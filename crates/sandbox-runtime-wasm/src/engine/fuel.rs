@@ -116,7 +116,9 @@ async fn by_slices(
     let mut run = pin!(run);
     let mut noting: Option<(Arc<Noting>, Waker)> = None;
     poll_fn(|cx| {
-        let kept = noting.take().filter(|(noting, _)| noting.inner.will_wake(cx.waker()));
+        let kept = noting
+            .take()
+            .filter(|(noting, _)| noting.inner.will_wake(cx.waker()));
         let (note, waker) = noting.insert(kept.unwrap_or_else(|| Noting::new(cx.waker())));
         note.woken.store(false, Ordering::Relaxed);
         if let Poll::Ready(result) = run.as_mut().poll(&mut Context::from_waker(waker)) {

@@ -97,7 +97,11 @@ impl Kernel {
     }
 
     /// A kernel for one deterministic run: whoever makes it runs its processes, step by step.
-    pub(crate) fn stepped(engine: Arc<Engine>, time: Arc<VirtualTime>, fuel: Arc<Fuel>) -> Arc<Self> {
+    pub(crate) fn stepped(
+        engine: Arc<Engine>,
+        time: Arc<VirtualTime>,
+        fuel: Arc<Fuel>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             engine,
             executor: Executor::stepped(time),

@@ -45,7 +45,11 @@ impl Executor {
         tick: impl Fn() + Send + Sync + 'static,
     ) -> std::io::Result<Self> {
         // From here on, dropping it ends the threads that were started.
-        let executor = Self::over(Shared::new(workers.max(1), Time::Host(Instant::now()), tick));
+        let executor = Self::over(Shared::new(
+            workers.max(1),
+            Time::Host(Instant::now()),
+            tick,
+        ));
         let named = |name: &str| thread::Builder::new().name(name.into());
         for _ in 0..executor.shared.workers {
             let shared = executor.shared.clone();
@@ -100,11 +104,7 @@ impl Drop for Executor {
 }
 
 impl Shared {
-    pub(super) fn new(
-        workers: usize,
-        time: Time,
-        tick: impl Fn() + Send + Sync + 'static,
-    ) -> Self {
+    pub(super) fn new(workers: usize, time: Time, tick: impl Fn() + Send + Sync + 'static) -> Self {
         Self {
             queue: Lock::new(Queue::default()),
             work: Condvar::new(),

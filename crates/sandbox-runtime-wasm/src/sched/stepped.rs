@@ -60,8 +60,11 @@ mod tests {
                     seen.lock().push(format!("{name}{turn}"));
                     yield_now().await;
                 }
-                group.sleep(Duration::from_secs(if name == "a" { 2 } else { 1 })).await;
-                seen.lock().push(format!("{name} at {}", group.now() / 1_000_000_000));
+                group
+                    .sleep(Duration::from_secs(if name == "a" { 2 } else { 1 }))
+                    .await;
+                seen.lock()
+                    .push(format!("{name} at {}", group.now() / 1_000_000_000));
             });
         }
         while executor.step() {}

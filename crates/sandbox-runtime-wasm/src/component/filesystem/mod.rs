@@ -5,6 +5,7 @@ mod convert;
 mod descriptor;
 mod directory;
 mod paths;
+mod working_directory;
 
 use std::sync::Arc;
 
@@ -22,6 +23,8 @@ use crate::kernel::{Description, Errno};
 #[derive(Debug)]
 pub struct Descriptor {
     pub(super) description: Arc<Description>,
+    /// Whether it is the directory that the component was given.
+    given: bool,
 }
 
 /// Why a call failed: an error that the component sees, or one that ends it.
@@ -83,7 +86,7 @@ impl preopens::Host for Host<'_> {
         drop(descriptors);
         let mut directories = Vec::with_capacity(preopened.len());
         for (description, name) in preopened {
-            let descriptor = self.push(description).map_err(|error| match error {
+            let descriptor = self.push(description, true).map_err(|error| match error {
                 FsError::Trap(error) => error,
                 FsError::Code(code) => wasmtime::Error::from(code),
             })?;
@@ -99,10 +102,14 @@ impl Host<'_> {
         Ok(&self.table.get(descriptor)?.description)
     }
 
-    /// A handle on `description`.
-    fn push(&mut self, description: Arc<Description>) -> FsResult<Resource<Descriptor>> {
+    /// A handle on `description`, which the component was `given` or has opened.
+    fn push(
+        &mut self,
+        description: Arc<Description>,
+        given: bool,
+    ) -> FsResult<Resource<Descriptor>> {
         self.count_descriptor()?;
-        match self.table.push(Descriptor { description }) {
+        match self.table.push(Descriptor { description, given }) {
             Ok(descriptor) => Ok(descriptor),
             Err(error) => {
                 self.forget_descriptor();

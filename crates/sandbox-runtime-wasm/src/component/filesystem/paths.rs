@@ -5,6 +5,7 @@ use std::sync::Arc;
 use wasmtime::component::Resource;
 
 use super::types::{DescriptorFlags, NewTimestamp, OpenFlags, PathFlags};
+use super::working_directory::{Intent, meant};
 use super::{Descriptor, FsResult, convert};
 use crate::component::state::Host;
 use crate::fs::OpenOptions;
@@ -21,8 +22,16 @@ impl Host<'_> {
         &self,
         descriptor: &Resource<Descriptor>,
         path: &'p str,
+        intent: Intent,
     ) -> FsResult<Place<'p>> {
-        Ok(Place::new(self.description(descriptor)?.clone(), path)?)
+        let directory = self.table.get(descriptor)?;
+        let path = if directory.given {
+            let image = self.process.image();
+            meant(&self.files().lock(), &image.cwd, path, intent)
+        } else {
+            path.into()
+        };
+        Ok(Place::new(directory.description.clone(), path)?)
     }
 
     pub(super) fn caller(&self) -> crate::fs::Caller {
@@ -41,10 +50,14 @@ impl Host<'_> {
         open: OpenFlags,
         flags: DescriptorFlags,
     ) -> FsResult<Resource<Descriptor>> {
-        let place = self.place(descriptor, path)?;
+        let intent = match open.contains(OpenFlags::CREATE) {
+            true => Intent::Make,
+            false => Intent::Use,
+        };
+        let place = self.place(descriptor, path, intent)?;
         let request = self.open_request(follows(path_flags), open, flags);
         let description = open_at(self.process, &place, request)?;
-        self.push(description)
+        self.push(description, false)
     }
 
     fn open_request(&self, follow: bool, open: OpenFlags, flags: DescriptorFlags) -> OpenRequest {
@@ -75,7 +88,7 @@ impl Host<'_> {
         flags: PathFlags,
         path: &str,
     ) -> FsResult<FileStat> {
-        let place = self.place(descriptor, path)?;
+        let place = self.place(descriptor, path, Intent::Use)?;
         Ok(stat_at(self.process, &place, follows(flags))?)
     }
 
@@ -86,7 +99,7 @@ impl Host<'_> {
         path: &str,
         (accessed, modified): (NewTimestamp, NewTimestamp),
     ) -> FsResult<()> {
-        let place = self.place(descriptor, path)?;
+        let place = self.place(descriptor, path, Intent::Use)?;
         let by = self.caller();
         let accessed = convert::file_time(accessed, by.now)?;
         let modified = convert::file_time(modified, by.now)?;
@@ -100,7 +113,7 @@ impl Host<'_> {
         descriptor: &Resource<Descriptor>,
         path: &str,
     ) -> FsResult<()> {
-        let place = self.place(descriptor, path)?;
+        let place = self.place(descriptor, path, Intent::Make)?;
         let mode = masked(self.process, 0o777);
         self.files()
             .lock()
@@ -113,13 +126,13 @@ impl Host<'_> {
         descriptor: &Resource<Descriptor>,
         path: &str,
     ) -> FsResult<()> {
-        let place = self.place(descriptor, path)?;
+        let place = self.place(descriptor, path, Intent::Use)?;
         self.files().lock().remove_dir(place.at()?, self.caller())?;
         Ok(())
     }
 
     pub(super) fn unlink(&mut self, descriptor: &Resource<Descriptor>, path: &str) -> FsResult<()> {
-        let place = self.place(descriptor, path)?;
+        let place = self.place(descriptor, path, Intent::Use)?;
         self.files().lock().unlink(place.at()?, self.caller())?;
         Ok(())
     }
@@ -129,7 +142,8 @@ impl Host<'_> {
         (old, flags, old_path): (&Resource<Descriptor>, PathFlags, &str),
         (new, new_path): (&Resource<Descriptor>, &str),
     ) -> FsResult<()> {
-        let (old, new) = (self.place(old, old_path)?, self.place(new, new_path)?);
+        let old = self.place(old, old_path, Intent::Use)?;
+        let new = self.place(new, new_path, Intent::Make)?;
         let mut files = self.files().lock();
         files.link(old.at()?, follows(flags), new.at()?, self.caller())?;
         Ok(())
@@ -140,7 +154,8 @@ impl Host<'_> {
         (old, old_path): (&Resource<Descriptor>, &str),
         (new, new_path): (&Resource<Descriptor>, &str),
     ) -> FsResult<()> {
-        let (old, new) = (self.place(old, old_path)?, self.place(new, new_path)?);
+        let old = self.place(old, old_path, Intent::Use)?;
+        let new = self.place(new, new_path, Intent::Make)?;
         let mut files = self.files().lock();
         files.rename(old.at()?, new.at()?, self.caller())?;
         Ok(())
@@ -152,7 +167,7 @@ impl Host<'_> {
         descriptor: &Resource<Descriptor>,
         path: &str,
     ) -> FsResult<()> {
-        let place = self.place(descriptor, path)?;
+        let place = self.place(descriptor, path, Intent::Make)?;
         let mut files = self.files().lock();
         files.symlink(text, place.at()?, self.caller())?;
         Ok(())
@@ -163,7 +178,7 @@ impl Host<'_> {
         descriptor: &Resource<Descriptor>,
         path: &str,
     ) -> FsResult<String> {
-        let place = self.place(descriptor, path)?;
+        let place = self.place(descriptor, path, Intent::Use)?;
         let text = self.files().lock().read_link(place.at()?)?;
         Ok(text.to_string())
     }

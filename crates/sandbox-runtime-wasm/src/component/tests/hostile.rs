@@ -40,7 +40,7 @@ fn what_is_no_program_is_refused_and_says_why() {
         (func $f (canon lift (core func $i "f")))
         (instance $run (export "run" (func $f)))
         (export "wasi:cli/run@0.2.0" (instance $run)))"#;
-    assert!(refused(wrong).contains("wasi:cli/run"), "of another type");
+    assert!(refused(wrong).contains("not that of WASI 0.2"));
 }
 
 #[test]
@@ -82,7 +82,6 @@ async fn more_memories_than_a_component_may_have_are_refused() {
     assert!(finished.status.success(), "{finished:?}");
     sandbox.assert_clean();
 }
-
 
 async fn run(sandbox: &Sandbox, path: &str) -> super::Finished {
     let mut command = command(&[]);
@@ -159,7 +158,12 @@ async fn handles_end_at_their_limit() {
         let finished = run(&sandbox, "/bin/handles").await;
         assert_eq!(finished.status.shell_code(), 134, "{finished:?}");
         sandbox.assert_clean();
-        sandbox.machine.files.lock().unlink("/bin/handles", Default::default()).unwrap();
+        sandbox
+            .machine
+            .files
+            .lock()
+            .unlink("/bin/handles", Default::default())
+            .unwrap();
     }
 }
 
@@ -186,7 +190,7 @@ async fn recursion_through_components_uses_up_the_stack_and_nothing_else() {
             (func (export "f") (canon lift (core func $i "f"))))
         (instance $l0 (instantiate $last))"#,
     );
-    let links = 12;
+    let links = 8;
     for n in 1..=links {
         let before = n - 1;
         text.push_str(&format!(

@@ -39,9 +39,17 @@ async fn memory_ends_at_the_sandbox_s_limit() {
     };
     let sandbox = Sandbox::with(resources);
     let finished = sandbox.run(&["allocate"]).await;
-    assert_eq!(finished.status.cause, Some(KillCause::OutOfMemory), "{finished:?}");
+    assert_eq!(
+        finished.status.cause,
+        Some(KillCause::OutOfMemory),
+        "{finished:?}"
+    );
     sandbox.assert_clean();
-    assert_eq!(sandbox.says(&["hello"]).await, "hello", "the sandbox lives on");
+    assert_eq!(
+        sandbox.says(&["hello"]).await,
+        "hello",
+        "the sandbox lives on"
+    );
 }
 
 #[tokio::test]
@@ -61,7 +69,11 @@ async fn open_files_end_at_the_limit() {
     let sandbox = Sandbox::with(resources);
     for path in ["/bin/probe", "/dev/zero"] {
         // Two are the directories that it was given.
-        assert_eq!(sandbox.says(&["open", path]).await, "98 OutOfMemory\n", "{path}");
+        assert_eq!(
+            sandbox.says(&["open", path]).await,
+            "98 OutOfMemory\n",
+            "{path}"
+        );
         sandbox.assert_clean();
     }
 }

@@ -5,24 +5,19 @@ mod limits;
 mod network;
 mod programs;
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use bytes::Bytes;
 use sandbox_core::egress::EgressRules;
 use sandbox_core::{ExitStatus, OutputStream, ProcessEvent, Resources};
 
 use crate::engine::{Engine, EngineOptions, Executable};
 use crate::fs::{Caller, FileSystem, Limits, OpenOptions};
-use crate::kernel::{
-    HostCommand, HostProcess, Kernel, LoadError, Machine, MachineOptions, Programs,
-};
-use crate::lock::Lock;
+use crate::kernel::{HostCommand, HostProcess, Kernel, Machine, MachineOptions};
 use crate::net::{Hub, Network, NetworkConfig};
+use crate::programs::{Compiler, ModuleLimits, ProgramSet, SandboxPrograms};
 
 /// Far longer than anything here takes, on any machine.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -53,36 +48,10 @@ static PROBE: LazyLock<Vec<u8>> = LazyLock::new(|| {
     std::fs::read(target.join("wasm32-wasip2/release/sandbox-guest-component.wasm")).unwrap()
 });
 
-/// Compiles at once, where it is asked, and remembers.
-#[derive(Debug, Default)]
-struct TestPrograms;
-
-static COMPILED: LazyLock<Lock<HashMap<Bytes, Arc<Executable>>>> = LazyLock::new(Lock::default);
-
-#[async_trait]
-impl Programs for TestPrograms {
-    fn ready(&self, _sha256: &str) -> Option<Arc<Executable>> {
-        None
-    }
-
-    async fn load(&self, _sha256: &str) -> Result<Arc<Executable>, LoadError> {
-        Err(LoadError::Unknown)
-    }
-
-    async fn compile(&self, wasm: Bytes) -> Result<Arc<Executable>, LoadError> {
-        let mut compiled = COMPILED.lock();
-        if let Some(code) = compiled.get(&wasm) {
-            return Ok(code.clone());
-        }
-        let code = Arc::new(compile(&wasm).map_err(LoadError::Invalid)?);
-        compiled.insert(wasm, code.clone());
-        Ok(code)
-    }
-
-    fn max_wasm_bytes(&self) -> u64 {
-        16 << 20
-    }
-}
+static COMPILER: LazyLock<Arc<Compiler<Engine>>> = LazyLock::new(|| {
+    let engine = KERNEL.engine.clone();
+    Arc::new(Compiler::new(engine, None, ModuleLimits::default(), 2))
+});
 
 /// Compiles and links a component.
 fn compile(wasm: &[u8]) -> Result<Executable, String> {
@@ -126,7 +95,10 @@ impl Sandbox {
         network.set_egress(Some(&EgressRules::default()));
         let options = MachineOptions {
             files,
-            programs: Arc::new(TestPrograms),
+            programs: Arc::new(SandboxPrograms::new(
+                ProgramSet::default(),
+                COMPILER.clone(),
+            )),
             resources,
             env: vec![("A".into(), "b=c".into())],
             workdir: "/work".into(),

@@ -44,7 +44,9 @@ async fn the_host_reaches_what_listens() {
     let network = crate::net::Network::of(&sandbox.machine).unwrap();
     let mut connection = network.connect_to(8000).await.unwrap();
     let mut served = String::new();
-    futures_util::AsyncReadExt::read_to_string(&mut connection, &mut served).await.unwrap();
+    futures_util::AsyncReadExt::read_to_string(&mut connection, &mut served)
+        .await
+        .unwrap();
     assert_eq!(served, "served");
     assert!(process.wait().await.success());
 }
