@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 const CHOICE: &str = "SANDBOX_WASM_GUESTS";
 const TARGET: &str = "wasm32-wasip1";
 /// Packages of the workspace that are libraries, or programs for tests alone.
-const NO_PROGRAMS: [&str; 1] = ["tests"];
+const NO_PROGRAMS: [&str; 2] = ["components", "tests"];
 
 /// A program to embed.
 struct Guest {

@@ -25,6 +25,7 @@ mod origin;
 mod process;
 pub mod programs;
 mod random;
+pub mod receipt;
 mod runtime;
 mod sandbox;
 mod sandboxes;

@@ -55,7 +55,7 @@ impl Fuel {
     }
 
     /// Whether [`cancel`](Self::cancel) was called.
-    pub(super) fn is_cancelled(&self) -> bool {
+    pub(crate) fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
     }
 
