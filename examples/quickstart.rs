@@ -1,70 +1,94 @@
-//! A sandbox from its creation to its end, on Docker.
+//! A sandbox from its creation to its end, inside this process: no daemon, no privileges.
 //!
-//! `cargo run --example quickstart`, or with another image than `debian:12-slim`:
-//! `SANDBOX_IMAGE=alpine cargo run --example quickstart`.
+//! `cargo run --example quickstart`. Python is fetched the first time, and compiled once.
 
 #![expect(clippy::print_stdout, reason = "it talks to a person")]
 
-use std::time::Duration;
+use std::io::Write;
+use std::time::{Duration, Instant};
 
-use sandbox::docker::{DockerConfig, DockerRuntime};
-use sandbox::engine::{CreateRequest, Engine};
-use sandbox::{Command, SandboxExt, Source};
+use futures_util::StreamExt;
+use sandbox::wasm::WasmRuntime;
+use sandbox::{
+    Command, Result, Runtime, Sandbox, SandboxExt, SandboxId, SandboxPath, SandboxSpec, Source,
+};
+
+const PROGRAM: &str = "\
+import json, sys
+numbers = json.load(open('numbers.json'))
+print('python', sys.version.split()[0], 'says the sum is', sum(numbers))
+open('sum', 'w').write(str(sum(numbers)))
+";
 
 #[tokio::main]
 async fn main() -> std::process::ExitCode {
     match run().await {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {
-            // One line, the cause included: it says what to do when no daemon answers.
+            // One line, the cause included: it says what to do.
             eprintln!("{}", error.report());
             std::process::ExitCode::FAILURE
         }
     }
 }
 
-async fn run() -> sandbox::Result<()> {
-    let image = std::env::var("SANDBOX_IMAGE").unwrap_or_else(|_| "debian:12-slim".into());
+async fn run() -> Result<()> {
+    let runtime = WasmRuntime::builder().build()?;
+    let python = Source::Image("python".into());
+    prepare(&runtime, &python).await?;
 
-    // Sandboxes of this program have a namespace of their own on the daemon.
-    let mut config = DockerConfig::default();
-    config.namespace = "quickstart".into();
-    let docker = DockerRuntime::connect(config).await?;
-    let engine = Engine::builder().runtime("docker", docker).build().await?;
+    let began = Instant::now();
+    let spec = SandboxSpec::builder(SandboxId::from_random([7; 16]), python)
+        .workdir("/tmp".parse()?)
+        .build()?;
+    let sandbox = runtime.create(&spec).await?;
+    println!("Created {} in {:?}.", sandbox.id(), began.elapsed());
 
-    println!("Creating a sandbox from {image} …");
-    let source = Source::Image(image);
-    let created = engine.create(CreateRequest::from_source(source)).await?;
-    let id = created.id().clone();
-    println!("{id} is {}.", created.state());
+    let numbers: SandboxPath = "/tmp/numbers.json".parse()?;
+    sandbox.write_all(&numbers, "[2, 3, 37]".into()).await?;
+    say(&*sandbox, "tr -d '[],' < numbers.json | wc -w").await?;
+    sandbox.write_all(&"/tmp/sum.py".parse()?, PROGRAM.into()).await?;
+    say(&*sandbox, "python3 sum.py").await?;
+    let sum = sandbox.read_to_string(&"/tmp/sum".parse()?).await?;
+    println!("It left {sum:?} in a file.");
 
-    let outcome = use_it(&engine, &id).await;
+    let began = Instant::now();
+    let forks = runtime.fork(sandbox.id(), 100)?;
+    println!("Forked it {} times in {:?}.", forks.len(), began.elapsed());
+    forks[0].write_all(&numbers, "[1, 1]".into()).await?;
+    say(&*forks[0], "python3 sum.py").await?;
+    say(&*sandbox, "python3 sum.py").await?;
 
-    engine.destroy(&id).await?;
-    println!("{id} is destroyed.");
-    engine.shutdown().await;
-    outcome
+    for one in forks.iter().chain([&sandbox]) {
+        one.destroy().await?;
+    }
+    println!("All are destroyed.");
+    Ok(())
 }
 
-async fn use_it(engine: &Engine, id: &sandbox::SandboxId) -> sandbox::Result<()> {
-    let sandbox = engine.sandbox(id)?;
-    let program = "echo \"the answer is $((6 * 7))\" | tee /tmp/answer\n";
-    sandbox
-        .write_all(&"/tmp/program.sh".parse()?, program.into())
-        .await?;
+/// Fetches and compiles an image that is not here yet.
+async fn prepare(runtime: &WasmRuntime, image: &Source) -> Result<()> {
+    let mut progress = runtime.prepare(image).await?;
+    let mut last = String::new();
+    while let Some(step) = progress.next().await {
+        let step = step?;
+        if step.message != last {
+            println!("{} …", step.message);
+            last = step.message;
+        }
+    }
+    Ok(())
+}
 
-    let command = Command::shell("sh /tmp/program.sh").timeout(Duration::from_secs(10));
+/// Runs a line of shell and prints what it says and how long it took.
+async fn say(sandbox: &dyn Sandbox, line: &str) -> Result<()> {
+    let command = Command::shell(line).timeout(Duration::from_secs(10));
+    let began = Instant::now();
     let output = sandbox.exec(command).await?;
-    print!("It said: {}", output.stdout_lossy());
-
-    let answer = sandbox.read_to_string(&"/tmp/answer".parse()?).await?;
-    assert_eq!(answer, output.stdout_lossy());
-
-    let paused = engine.pause(id).await?;
-    println!("It is {}.", paused.state());
-    let refused = sandbox.exec(Command::shell("true")).await.unwrap_err();
-    println!("A command now: {refused}");
-    let resumed = engine.resume(id).await?;
-    println!("It is {} again.", resumed.state());
+    print!("$ {line}  ({:?})\n{}", began.elapsed(), output.stdout_lossy());
+    std::io::stdout().flush().ok();
+    if !output.stderr.is_empty() {
+        eprint!("{}", String::from_utf8_lossy(&output.stderr));
+    }
     Ok(())
 }

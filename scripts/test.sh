@@ -41,7 +41,7 @@ cargo nextest run --workspace --all-features --run-ignored all
 cargo test --doc --workspace --all-features --quiet
 
 echo "Examples:"
-for example in quickstart egress remote; do
+for example in quickstart docker egress remote; do
     SANDBOX_IMAGE=$SANDBOX_TEST_BASE_IMAGE \
         cargo run --quiet --all-features --example "$example"
 done
