@@ -127,7 +127,7 @@ fn devices() -> io::Result<()> {
     let mut zeros = [1; 4];
     fs::File::open("/dev/zero")?.read_exact(&mut zeros)?;
     println!("{zeros:?} {}", fs::read("/dev/null")?.len());
-    println!("{:?}", fs::write("/dev/full", "x").map_err(|e| e.kind()));
+    println!("{:?}", fs::write("/dev/full", "x").map_err(|e| e.raw_os_error()));
     fs::write("/dev/stdout", "through a path\n")
 }
 

@@ -78,9 +78,9 @@ impl Linker {
     /// that it exports no `wasi:cli/run`, that it has too many memories or tables.
     pub(crate) fn link(&self, component: &Component) -> Result<Program, String> {
         let places = check(component)?;
-        check_run(component)?;
         let told = |error: wasmtime::Error| format!("{error:#}");
         let linked = self.0.instantiate_pre(component).map_err(told)?;
+        check_run(component)?;
         let command = CommandPre::new(linked).map_err(told)?;
         Ok(Program { command, places })
     }

@@ -68,10 +68,10 @@ async fn open_files_end_at_the_limit() {
     };
     let sandbox = Sandbox::with(resources);
     for path in ["/bin/probe", "/dev/zero"] {
-        // Two are the directories that it was given.
+        // One is the directory that it was given.
         assert_eq!(
             sandbox.says(&["open", path]).await,
-            "98 OutOfMemory\n",
+            "99 OutOfMemory\n",
             "{path}"
         );
         sandbox.assert_clean();
