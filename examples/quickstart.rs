@@ -47,7 +47,9 @@ async fn run() -> Result<()> {
     let numbers: SandboxPath = "/tmp/numbers.json".parse()?;
     sandbox.write_all(&numbers, "[2, 3, 37]".into()).await?;
     say(&*sandbox, "tr -d '[],' < numbers.json | wc -w").await?;
-    sandbox.write_all(&"/tmp/sum.py".parse()?, PROGRAM.into()).await?;
+    sandbox
+        .write_all(&"/tmp/sum.py".parse()?, PROGRAM.into())
+        .await?;
     say(&*sandbox, "python3 sum.py").await?;
     let sum = sandbox.read_to_string(&"/tmp/sum".parse()?).await?;
     println!("It left {sum:?} in a file.");
@@ -85,7 +87,11 @@ async fn say(sandbox: &dyn Sandbox, line: &str) -> Result<()> {
     let command = Command::shell(line).timeout(Duration::from_secs(10));
     let began = Instant::now();
     let output = sandbox.exec(command).await?;
-    print!("$ {line}  ({:?})\n{}", began.elapsed(), output.stdout_lossy());
+    print!(
+        "$ {line}  ({:?})\n{}",
+        began.elapsed(),
+        output.stdout_lossy()
+    );
     std::io::stdout().flush().ok();
     if !output.stderr.is_empty() {
         eprint!("{}", String::from_utf8_lossy(&output.stderr));

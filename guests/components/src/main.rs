@@ -25,10 +25,15 @@ fn main() -> io::Result<()> {
         ["now"] => println!("{:?} {}", SystemTime::now(), random()),
         ["stream"] => stream()?,
         ["datagram"] => datagram()?,
-        ["connect", to] => println!("{:?}", TcpStream::connect(to).map(drop).map_err(|e| e.kind())),
+        ["connect", to] => println!(
+            "{:?}",
+            TcpStream::connect(to).map(drop).map_err(|e| e.kind())
+        ),
         ["serve"] => serve()?,
         ["resolve", name] => {
-            let found = (name, 80).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
+            let found = (name, 80)
+                .to_socket_addrs()
+                .map(Iterator::collect::<Vec<_>>);
             println!("{:?}", found.map_err(|_| "failed"));
         }
         ["yes"] => loop {
@@ -75,7 +80,10 @@ fn files() -> io::Result<()> {
     file.read_to_string(&mut text)?;
     println!("{text}");
     file.set_len(5)?;
-    fs::OpenOptions::new().append(true).open("f")?.write_all(b"!")?;
+    fs::OpenOptions::new()
+        .append(true)
+        .open("f")?
+        .write_all(b"!")?;
     println!("{}", fs::read_to_string("f")?);
     let metadata = fs::metadata("f")?;
     println!("{} {}", metadata.len(), metadata.is_file());
@@ -87,7 +95,12 @@ fn files() -> io::Result<()> {
     println!("{}", fs::read("/tmp/big")? == big);
     println!("{:?}", fs::read("/nowhere").map_err(|e| e.kind()));
     println!("{:?}", fs::read("/tmp").map_err(|e| e.kind()));
-    println!("{:?}", fs::File::create_new("/tmp/big").map(drop).map_err(|e| e.kind()));
+    println!(
+        "{:?}",
+        fs::File::create_new("/tmp/big")
+            .map(drop)
+            .map_err(|e| e.kind())
+    );
     Ok(())
 }
 
@@ -106,7 +119,10 @@ fn directories() -> io::Result<()> {
         .collect::<io::Result<Vec<_>>>()?;
     names.sort();
     println!("{names:?}");
-    println!("{:?}", fs::remove_dir("/tmp/a").map_err(|e| e.raw_os_error()));
+    println!(
+        "{:?}",
+        fs::remove_dir("/tmp/a").map_err(|e| e.raw_os_error())
+    );
     println!("{:?}", fs::read_to_string("/tmp/../../../tmp/a/three"));
     fs::remove_dir_all("/tmp/a")?;
     println!("{}", fs::exists("/tmp/a")?);
@@ -127,7 +143,10 @@ fn devices() -> io::Result<()> {
     let mut zeros = [1; 4];
     fs::File::open("/dev/zero")?.read_exact(&mut zeros)?;
     println!("{zeros:?} {}", fs::read("/dev/null")?.len());
-    println!("{:?}", fs::write("/dev/full", "x").map_err(|e| e.raw_os_error()));
+    println!(
+        "{:?}",
+        fs::write("/dev/full", "x").map_err(|e| e.raw_os_error())
+    );
     fs::write("/dev/stdout", "through a path\n")
 }
 
@@ -140,7 +159,11 @@ fn clocks() {
     thread::sleep(asleep);
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let later = now.is_ok_and(|now| now.as_secs() > 1_700_000_000);
-    println!("{} {later} {}", began.elapsed() >= asleep, random() != random());
+    println!(
+        "{} {later} {}",
+        began.elapsed() >= asleep,
+        random() != random()
+    );
 }
 
 fn stream() -> io::Result<()> {
@@ -165,7 +188,11 @@ fn datagram() -> io::Result<()> {
     one.send_to(b"datagram", two.local_addr()?)?;
     let mut buffer = [0; 64];
     let (count, from) = two.recv_from(&mut buffer)?;
-    println!("{:?} {}", str::from_utf8(&buffer[..count]), from == one.local_addr()?);
+    println!(
+        "{:?} {}",
+        str::from_utf8(&buffer[..count]),
+        from == one.local_addr()?
+    );
     Ok(())
 }
 

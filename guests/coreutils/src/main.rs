@@ -49,7 +49,9 @@ const PROGRAMS: &[(&str, Main)] = &[
 /// The program that this process was called as, by its own name or by its first argument.
 fn chosen(args: &mut Vec<OsString>) -> (String, Option<Main>) {
     let name = |word: Option<&OsString>| {
-        let name = word.and_then(|word| Path::new(word).file_name()).unwrap_or_default();
+        let name = word
+            .and_then(|word| Path::new(word).file_name())
+            .unwrap_or_default();
         name.to_string_lossy().into_owned()
     };
     let mut called = name(args.first());

@@ -149,7 +149,11 @@ impl<'r> Running<'r> {
         let command = HostCommand {
             argv: recipe.command.to_argv(),
             env: recipe.command.env.clone(),
-            cwd: recipe.command.cwd.as_ref().map(|cwd| cwd.as_str().to_owned()),
+            cwd: recipe
+                .command
+                .cwd
+                .as_ref()
+                .map(|cwd| cwd.as_str().to_owned()),
             user: None,
             piped_stdin: true,
             timeout: recipe.command.timeout,
@@ -257,7 +261,10 @@ impl<'r> Running<'r> {
             engine: self.engine.engine().to_string(),
             seed: Digest::from_bytes(self.recipe.seed).to_string(),
             argv: self.recipe.command.to_argv(),
-            env: env.iter().map(|(name, value)| format!("{name}={value}")).collect(),
+            env: env
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect(),
             cwd: cwd.to_owned(),
             stdin: of(&self.recipe.stdin),
             tree: Digest::from_bytes(self.tree).to_string(),

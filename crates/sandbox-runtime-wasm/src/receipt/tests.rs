@@ -140,7 +140,10 @@ const WAIT: &str = r#"(func $main
   (drop (call $read (i32.load (i32.const 16)) (i32.const 1024) (i32.const 1))))"#;
 
 fn module(body: &str) -> Vec<u8> {
-    wat::parse_str(format!("(module {PRELUDE} {body} (export \"_start\" (func $main)))")).unwrap()
+    wat::parse_str(format!(
+        "(module {PRELUDE} {body} (export \"_start\" (func $main)))"
+    ))
+    .unwrap()
 }
 
 fn recipe(program: &str) -> Recipe {
@@ -190,7 +193,10 @@ async fn whatever_goes_in_otherwise_shows_in_the_receipt() {
         (base.clone().seed([1; 32]), &["seed"][..]),
         (base.clone().stdin("Input"), &["stdin"]),
         (base.clone().file(path("/tmp/more"), "x", 0o644), &["tree"]),
-        (base.clone().file(path("/bin/writer"), "x", 0o755), &["tree"]),
+        (
+            base.clone().file(path("/bin/writer"), "x", 0o755),
+            &["tree"],
+        ),
         (base.clone().fuel(100_000_000), &["fuel_limit"]),
         (base.clone().resources(resources), &["resources"]),
     ] {
@@ -239,14 +245,19 @@ async fn sleeping_takes_no_time_of_the_host_and_waiting_for_nobody_ends() {
     let run = twice(&recipe(SLEEP)).await;
     assert_eq!(run.receipt.outcome, Outcome::Exited(0), "{:?}", run.receipt);
     let clock = u64::from_le_bytes(run.stdout[..8].try_into().unwrap());
-    assert!((3_600_000_000_000..3_601_000_000_000).contains(&clock), "{clock}");
+    assert!(
+        (3_600_000_000_000..3_601_000_000_000).contains(&clock),
+        "{clock}"
+    );
     let run = twice(&recipe(WAIT)).await;
     assert_eq!(run.receipt.outcome, Outcome::Stuck);
 }
 
 #[tokio::test]
 async fn the_host_s_patience_ends_a_run_without_a_receipt() {
-    let endless = recipe(SPIN).fuel(u64::MAX >> 1).timeout(Duration::from_millis(200));
+    let endless = recipe(SPIN)
+        .fuel(u64::MAX >> 1)
+        .timeout(Duration::from_millis(200));
     let error = deterministic().run(&endless).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
 }
@@ -258,7 +269,10 @@ async fn what_cannot_be_is_refused_by_field() {
         (recipe(SPIN).fuel(0), "fuel"),
         (recipe(SPIN).timeout(Duration::ZERO), "timeout"),
         (recipe(SPIN).file(path("/x"), "", 0o10000), "mode"),
-        (Recipe::new("empty", Command::argv(["/bin/none"])), "command"),
+        (
+            Recipe::new("empty", Command::argv(["/bin/none"])),
+            "command",
+        ),
     ] {
         let error = runner.run(&recipe).await.unwrap_err();
         assert_eq!(error.field(), Some(field), "{error}");

@@ -37,6 +37,9 @@ pub fn clocks() {
     unsafe {
         assert_eq!(raw::clock_res_get(0, raw::into(&mut resolution)), 0);
         assert!(resolution > 0 && resolution <= 1_000_000);
-        assert_eq!(raw::clock_res_get(9, raw::into(&mut resolution)), raw::INVAL);
+        assert_eq!(
+            raw::clock_res_get(9, raw::into(&mut resolution)),
+            raw::INVAL
+        );
     }
 }

@@ -11,7 +11,12 @@ fn stat(fd: i32) -> Result<(u8, u16, i64, i64), i32> {
     let mut words = [0_u64; 3];
     // SAFETY: there is room for the answer.
     match unsafe { raw::fd_fdstat_get(fd, raw::into(&mut words)) } {
-        0 => Ok((words[0] as u8, (words[0] >> 16) as u16, words[1] as i64, words[2] as i64)),
+        0 => Ok((
+            words[0] as u8,
+            (words[0] >> 16) as u16,
+            words[1] as i64,
+            words[2] as i64,
+        )),
         errno => Err(errno),
     }
 }
@@ -27,7 +32,11 @@ pub fn descriptors() {
     assert!(stat(both).unwrap().2 & WRITE != 0);
     assert_eq!(stat(raw::ROOT).unwrap().0, 3);
     let (kind, _, rights, _) = stat(1).unwrap();
-    assert_eq!((kind, rights & (SEEK | TELL)), (0, 0), "a stream of the host is no terminal");
+    assert_eq!(
+        (kind, rights & (SEEK | TELL)),
+        (0, 0),
+        "a stream of the host is no terminal"
+    );
     assert_eq!(stat(77), Err(raw::BADF));
 
     assert_eq!(raw::write(file, b"x"), Err(raw::BADF));
@@ -71,7 +80,10 @@ pub fn preopens() {
         assert_eq!(prestat, [0, 1]);
         assert_eq!(raw::fd_prestat_dir_name(3, raw::into(&mut name), 1), 0);
         assert_eq!(&name, b"/???");
-        assert_eq!(raw::fd_prestat_dir_name(3, raw::into(&mut name), 0), raw::NAMETOOLONG);
+        assert_eq!(
+            raw::fd_prestat_dir_name(3, raw::into(&mut name), 0),
+            raw::NAMETOOLONG
+        );
         // The search for them ends here, and standard streams are none.
         for fd in [4, 0, 1, 2, -1] {
             assert_eq!(raw::fd_prestat_get(fd, raw::into(&mut prestat)), raw::BADF);
@@ -94,9 +106,15 @@ pub fn many() {
         assert!(opened.len() < 100_000);
     };
     assert_eq!(errno, raw::MFILE);
-    assert_eq!(raw::open(raw::ROOT, b"tmp/new", 1, 1, raw::RIGHTS), Err(raw::MFILE));
+    assert_eq!(
+        raw::open(raw::ROOT, b"tmp/new", 1, 1, raw::RIGHTS),
+        Err(raw::MFILE)
+    );
     let last = opened.pop().unwrap();
     assert_eq!(raw::close(last), 0);
-    assert_eq!(raw::open(raw::ROOT, b"tmp/new", 1, 0, raw::READ), Err(raw::NOENT));
+    assert_eq!(
+        raw::open(raw::ROOT, b"tmp/new", 1, 0, raw::READ),
+        Err(raw::NOENT)
+    );
     assert_eq!(raw::open(raw::ROOT, b"tmp/f", 1, 0, raw::READ), Ok(last));
 }

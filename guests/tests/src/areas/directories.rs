@@ -5,7 +5,9 @@ use super::raw;
 
 fn names(dir: &str) -> BTreeSet<String> {
     let entries = fs::read_dir(dir).unwrap();
-    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect()
 }
 
 pub fn directories() {
@@ -17,7 +19,10 @@ pub fn directories() {
     assert_eq!(names("/tmp/a"), ["b", "file"].map(String::from).into());
     for entry in fs::read_dir("/tmp/a").unwrap() {
         let entry = entry.unwrap();
-        assert_eq!(entry.file_type().unwrap().is_dir(), entry.file_name() == "b");
+        assert_eq!(
+            entry.file_type().unwrap().is_dir(),
+            entry.file_name() == "b"
+        );
         assert_eq!(entry.metadata().unwrap().is_dir(), entry.file_name() == "b");
     }
     assert_eq!(raw::errno(fs::remove_dir("/tmp/a")), raw::NOTEMPTY);

@@ -4,7 +4,11 @@ use std::io::{IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
 use super::raw;
 
 pub fn files() {
-    let mut file = OpenOptions::new().write(true).create_new(true).open("/tmp/f").unwrap();
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open("/tmp/f")
+        .unwrap();
     file.write_all(b"hello world").unwrap();
     assert_eq!(file.stream_position().unwrap(), 11);
     assert_eq!(raw::errno(file.read(&mut [0; 4])), raw::BADF);
@@ -20,9 +24,14 @@ pub fn files() {
     assert_eq!(&five, b"world");
     assert_eq!(file.read(&mut five).unwrap(), 0);
     assert_eq!(raw::errno(file.seek(SeekFrom::Current(-12))), raw::INVAL);
-    assert_eq!(file.stream_position().unwrap(), 11, "a failed seek moves nothing");
+    assert_eq!(
+        file.stream_position().unwrap(),
+        11,
+        "a failed seek moves nothing"
+    );
     file.rewind().unwrap();
-    let written = file.write_vectored(&[IoSlice::new(b"HE"), IoSlice::new(b""), IoSlice::new(b"LLO")]);
+    let written =
+        file.write_vectored(&[IoSlice::new(b"HE"), IoSlice::new(b""), IoSlice::new(b"LLO")]);
     assert_eq!(written.unwrap(), 5);
     file.rewind().unwrap();
     let (mut a, mut b) = ([0; 3], [0; 20]);
@@ -39,7 +48,13 @@ pub fn files() {
     assert_eq!(metadata.len(), 6);
     file.sync_all().unwrap();
     file.sync_data().unwrap();
-    drop(OpenOptions::new().write(true).truncate(true).open("/tmp/f").unwrap());
+    drop(
+        OpenOptions::new()
+            .write(true)
+            .truncate(true)
+            .open("/tmp/f")
+            .unwrap(),
+    );
     assert_eq!(fs::metadata("/tmp/f").unwrap().len(), 0);
 
     fs::write("/tmp/f", vec![7; 3 << 20]).unwrap();
@@ -67,7 +82,13 @@ pub fn sparse() {
 }
 
 pub fn append() {
-    let append = || OpenOptions::new().append(true).create(true).open("/tmp/log").unwrap();
+    let append = || {
+        OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open("/tmp/log")
+            .unwrap()
+    };
     let (mut one, mut two) = (append(), append());
     one.write_all(b"1").unwrap();
     two.write_all(b"2").unwrap();
@@ -78,7 +99,11 @@ pub fn append() {
 }
 
 pub fn unlinked() {
-    let options = OpenOptions::new().read(true).write(true).create(true).clone();
+    let options = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .clone();
     let mut file = options.open("/tmp/gone").unwrap();
     file.write_all(b"still here").unwrap();
     fs::remove_file("/tmp/gone").unwrap();
@@ -107,7 +132,11 @@ pub fn full_disk() {
         assert!(total < 8 << 20);
     };
     assert_eq!(error.raw_os_error(), Some(raw::NOSPC));
-    assert_eq!(file.metadata().unwrap().len(), total, "a failed write writes nothing");
+    assert_eq!(
+        file.metadata().unwrap().len(),
+        total,
+        "a failed write writes nothing"
+    );
     // What is left is less than a block: a few names.
     let mut names = 0;
     while fs::create_dir(format!("/tmp/{names}")).is_ok() {

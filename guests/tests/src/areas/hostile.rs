@@ -57,15 +57,32 @@ pub fn memory() {
             assert!(memory_is(raw::poll_oneoff(bad, out, 1, out)));
             assert!(memory_is(raw::random_get(bad, 2)));
             // A file that cannot be answered about is not made, nor is a descriptor lost.
-            let open = raw::path_open(root, 0, raw::path(b"tmp/new").0, 7, 1, raw::RIGHTS, 0, 0, bad);
+            let open = raw::path_open(
+                root,
+                0,
+                raw::path(b"tmp/new").0,
+                7,
+                1,
+                raw::RIGHTS,
+                0,
+                0,
+                bad,
+            );
             assert!(memory_is(open));
         }
         assert!(fs::metadata("/tmp/new").is_err());
     }
     // SAFETY: as above.
     assert!(memory_is(unsafe { raw::fd_prestat_dir_name(root, end, 2) }));
-    assert_eq!(raw::open(raw::ROOT, b"tmp/f", 1, 0, raw::READ), Ok(file + 1));
-    assert_eq!(raw::read::<16>(file), Ok(b"content".to_vec()), "nothing was read on the way");
+    assert_eq!(
+        raw::open(raw::ROOT, b"tmp/f", 1, 0, raw::READ),
+        Ok(file + 1)
+    );
+    assert_eq!(
+        raw::read::<16>(file),
+        Ok(b"content".to_vec()),
+        "nothing was read on the way"
+    );
 }
 
 pub fn buffers() {
@@ -81,8 +98,14 @@ pub fn buffers() {
             let list = [start, 8];
             assert_eq!(raw::fd_read(file, raw::at(&list), many, out), raw::INVAL);
             assert_eq!(raw::fd_write(file, raw::at(&list), many, out), raw::INVAL);
-            assert_eq!(raw::fd_pread(file, raw::at(&list), many, 0, out), raw::INVAL);
-            assert_eq!(raw::fd_pwrite(file, raw::at(&list), many, 0, out), raw::INVAL);
+            assert_eq!(
+                raw::fd_pread(file, raw::at(&list), many, 0, out),
+                raw::INVAL
+            );
+            assert_eq!(
+                raw::fd_pwrite(file, raw::at(&list), many, 0, out),
+                raw::INVAL
+            );
             let polled = raw::poll_oneoff(start, start, many, out);
             assert!(polled == raw::INVAL || polled == raw::FAULT);
         }
@@ -146,24 +169,51 @@ pub fn numbers() {
         // Cookies that nobody gave out are at the end, or somewhere: never outside.
         for cookie in [-1, i64::MIN, i64::MAX, 1 << 40] {
             word[0] = 7;
-            assert_eq!(raw::fd_readdir(root, raw::at(&word) + 64, 256, cookie, out), 0);
+            assert_eq!(
+                raw::fd_readdir(root, raw::at(&word) + 64, 256, cookie, out),
+                0
+            );
             assert_eq!(word[0] as u32, 0);
         }
         assert_eq!(raw::fd_readdir(file, out, 64, 0, out), raw::NOTDIR);
         for flags in [2, -1, i32::MIN] {
-            assert_eq!(raw::path_filestat_get(root, flags, path.0, path.1, out), raw::INVAL);
-            assert_eq!(raw::path_link(root, flags, path.0, path.1, root, path.0, path.1), raw::INVAL);
-            assert_eq!(raw::path_open(root, flags, path.0, path.1, 0, 0, 0, 0, out), raw::INVAL);
+            assert_eq!(
+                raw::path_filestat_get(root, flags, path.0, path.1, out),
+                raw::INVAL
+            );
+            assert_eq!(
+                raw::path_link(root, flags, path.0, path.1, root, path.0, path.1),
+                raw::INVAL
+            );
+            assert_eq!(
+                raw::path_open(root, flags, path.0, path.1, 0, 0, 0, 0, out),
+                raw::INVAL
+            );
         }
-        assert_eq!(raw::path_open(root, 1, path.0, path.1, 16, 0, 0, 0, out), raw::INVAL);
-        assert_eq!(raw::path_open(root, 1, path.0, path.1, 0, 0, 0, 64, out), raw::INVAL);
-        assert_eq!(raw::path_open(root, 1, path.0, -1, 0, 0, 0, 0, out), raw::FAULT);
+        assert_eq!(
+            raw::path_open(root, 1, path.0, path.1, 16, 0, 0, 0, out),
+            raw::INVAL
+        );
+        assert_eq!(
+            raw::path_open(root, 1, path.0, path.1, 0, 0, 0, 64, out),
+            raw::INVAL
+        );
+        assert_eq!(
+            raw::path_open(root, 1, path.0, -1, 0, 0, 0, 0, out),
+            raw::FAULT
+        );
         for fd in [-1, i32::MIN, i32::MAX, 1000] {
             assert_eq!(raw::close(fd), raw::BADF);
             assert_eq!(raw::fd_sync(fd), raw::BADF);
             assert_eq!(raw::fd_renumber(fd, 1), raw::BADF);
-            assert_eq!(raw::fd_renumber(file, fd), if fd == 1000 { 0 } else { raw::BADF });
-            assert_eq!(raw::sock_shutdown(fd, 1), if fd == 1000 { raw::NOTSOCK } else { raw::BADF });
+            assert_eq!(
+                raw::fd_renumber(file, fd),
+                if fd == 1000 { 0 } else { raw::BADF }
+            );
+            assert_eq!(
+                raw::sock_shutdown(fd, 1),
+                if fd == 1000 { raw::NOTSOCK } else { raw::BADF }
+            );
         }
         assert_eq!(raw::sock_recv(0, list, 1, 0, out, out), raw::NOTSOCK);
         assert_eq!(raw::sock_send(1, list, 1, 0, out), raw::NOTSOCK);

@@ -14,7 +14,10 @@ pub fn links() {
     fs::hard_link("/tmp/one", "/tmp/two").unwrap();
     fs::write("/tmp/two", b"22").unwrap();
     assert_eq!(fs::read("/tmp/one").unwrap(), b"22");
-    assert_eq!(raw::errno(fs::hard_link("/tmp/one", "/tmp/two")), raw::EXIST);
+    assert_eq!(
+        raw::errno(fs::hard_link("/tmp/one", "/tmp/two")),
+        raw::EXIST
+    );
     fs::remove_file("/tmp/one").unwrap();
     assert_eq!(fs::read("/tmp/two").unwrap(), b"22");
     fs::rename("/tmp/two", "/tmp/three").unwrap();
@@ -38,11 +41,17 @@ pub fn symlinks() {
     assert_eq!(raw::errno(fs::read("/tmp/dangling")), raw::NOENT);
     assert_eq!(raw::errno(fs::read("/tmp/loop")), raw::LOOP);
     assert_eq!(raw::errno(fs::read("/tmp/loop/file")), raw::LOOP);
-    assert_eq!(fs::read_link("/tmp/relative").unwrap().to_str(), Some("dir/file"));
+    assert_eq!(
+        fs::read_link("/tmp/relative").unwrap().to_str(),
+        Some("dir/file")
+    );
     assert_eq!(raw::errno(fs::read_link("/tmp/dir/file")), raw::INVAL);
     assert!(fs::symlink_metadata("/tmp/loop").unwrap().is_symlink());
     assert!(fs::metadata("/tmp/absolute").unwrap().is_dir());
-    assert_eq!(raw::open(raw::ROOT, b"tmp/relative", 0, 0, raw::READ), Err(raw::LOOP));
+    assert_eq!(
+        raw::open(raw::ROOT, b"tmp/relative", 0, 0, raw::READ),
+        Err(raw::LOOP)
+    );
 
     // A text that is longer than the buffer is cut off.
     let (place, len) = raw::path(b"tmp/relative");

@@ -49,8 +49,14 @@ pub fn pipes() {
     let list = [raw::into(&mut one), 3, raw::into(&mut two), 3];
     let mut count = 0_u32;
     // SAFETY: the buffers are as long as the list says.
-    assert_eq!(unsafe { raw::fd_read(reader, raw::at(&list), 2, raw::into(&mut count)) }, 0);
-    assert_eq!(std::hint::black_box((count, one, two)), (5, *b"cde", *b"fg\0"));
+    assert_eq!(
+        unsafe { raw::fd_read(reader, raw::at(&list), 2, raw::into(&mut count)) },
+        0
+    );
+    assert_eq!(
+        std::hint::black_box((count, one, two)),
+        (5, *b"cde", *b"fg\0")
+    );
 
     set_nonblocking(reader);
     assert_eq!(raw::read::<2>(reader), Err(AGAIN));
@@ -72,7 +78,10 @@ pub fn pipes() {
     // SAFETY: there is room for the answer.
     unsafe {
         assert_eq!(raw::fd_seek(reader, 0, 1, raw::into(&mut out)), raw::SPIPE);
-        assert_eq!(raw::fd_pread(reader, raw::at(&list), 1, 0, raw::into(&mut out)), raw::SPIPE);
+        assert_eq!(
+            raw::fd_pread(reader, raw::at(&list), 1, 0, raw::into(&mut out)),
+            raw::SPIPE
+        );
         assert_eq!(raw::sock_shutdown(reader, 1), raw::NOTSOCK);
     }
     assert_eq!(raw::write(reader, b"x"), Err(raw::BADF));

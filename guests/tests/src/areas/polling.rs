@@ -29,7 +29,13 @@ impl Event {
     /// The user's data, the error, the kind, the bytes, the flags.
     fn parts(self) -> (u64, u64, u64, u64, u64) {
         let [user, head, bytes, flags] = self.0;
-        (user, head & 0xFFFF, head >> 16 & 0xFF, bytes, flags & 0xFFFF)
+        (
+            user,
+            head & 0xFFFF,
+            head >> 16 & 0xFF,
+            bytes,
+            flags & 0xFFFF,
+        )
     }
 }
 
@@ -40,7 +46,10 @@ pub fn poll(subscriptions: &[Subscription]) -> Result<Vec<(u64, u64, u64, u64, u
     let (from, to) = (raw::at(subscriptions), raw::into(&mut events[..]));
     // SAFETY: there is room for as many events as there are subscriptions.
     match unsafe { raw::poll_oneoff(from, to, len, raw::into(&mut count)) } {
-        0 => Ok(events[..count as usize].iter().map(|event| event.parts()).collect()),
+        0 => Ok(events[..count as usize]
+            .iter()
+            .map(|event| event.parts())
+            .collect()),
         errno => Err(errno),
     }
 }
@@ -63,7 +72,9 @@ pub fn polling() {
         Subscription::clock(3, 1, Duration::ZERO, false),
     ];
     assert_eq!(poll(&past).unwrap().len(), 3);
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
     let soon = Subscription::clock(4, 0, now + millis(15), true);
     assert_eq!(poll(&[soon]), Ok(vec![(4, 0, 0, 0, 0)]));
     assert!(std::time::SystemTime::now() >= std::time::UNIX_EPOCH + now + millis(15));
@@ -102,7 +113,11 @@ pub fn polling() {
 pub fn standard_input() {
     let input = Subscription::descriptor(1, false, 0);
     let soon = Subscription::clock(2, 1, Duration::from_millis(5), false);
-    assert_eq!(poll(&[input, soon]), Ok(vec![(2, 0, 0, 0, 0)]), "nothing is there yet");
+    assert_eq!(
+        poll(&[input, soon]),
+        Ok(vec![(2, 0, 0, 0, 0)]),
+        "nothing is there yet"
+    );
     println!("ready");
     let mut all = Vec::new();
     loop {

@@ -26,9 +26,15 @@ pub fn times() {
     assert_eq!(metadata.modified().unwrap(), then);
     assert_eq!(metadata.accessed().unwrap(), made, "what is not set stays");
 
-    assert_eq!(set(b"tmp/f", 1, 5_000_000_007, 0, ACCESSED | MODIFIED_NOW), 0);
+    assert_eq!(
+        set(b"tmp/f", 1, 5_000_000_007, 0, ACCESSED | MODIFIED_NOW),
+        0
+    );
     let metadata = fs::metadata("/tmp/f").unwrap();
-    assert_eq!(metadata.accessed().unwrap(), UNIX_EPOCH + Duration::from_nanos(5_000_000_007));
+    assert_eq!(
+        metadata.accessed().unwrap(),
+        UNIX_EPOCH + Duration::from_nanos(5_000_000_007)
+    );
     assert!(metadata.modified().unwrap() >= made);
     assert_eq!(set(b"tmp/f", 1, 0, 0, ACCESSED | ACCESSED_NOW), raw::INVAL);
     assert_eq!(set(b"tmp/f", 1, 0, 0, MODIFIED | MODIFIED_NOW), raw::INVAL);
@@ -39,9 +45,15 @@ pub fn times() {
     let (text, text_len) = raw::path(b"f");
     let (place, len) = raw::path(b"tmp/link");
     // SAFETY: both paths are there until the call is over.
-    assert_eq!(unsafe { raw::path_symlink(text, text_len, raw::ROOT, place, len) }, 0);
+    assert_eq!(
+        unsafe { raw::path_symlink(text, text_len, raw::ROOT, place, len) },
+        0
+    );
     assert_eq!(set(b"tmp/link", 0, 0, 1, MODIFIED), 0);
-    let link = fs::symlink_metadata("/tmp/link").unwrap().modified().unwrap();
+    let link = fs::symlink_metadata("/tmp/link")
+        .unwrap()
+        .modified()
+        .unwrap();
     assert_eq!(link, UNIX_EPOCH + Duration::from_nanos(1));
     assert!(fs::metadata("/tmp/link").unwrap().modified().unwrap() >= made);
 
