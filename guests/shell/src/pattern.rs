@@ -2,11 +2,21 @@
 
 use crate::text::{char_len, first_char};
 
-/// Whether a character of `pattern` is special.
+/// Whether `pattern` can match anything but itself. An opening bracket that never closes is a character: the command
+/// `[` is no pattern.
+pub fn is_wild(pattern: &[u8]) -> bool {
+    let closes = |at: usize| pattern[at + 1..].contains(&b']');
+    let wild = |(at, byte): (usize, &u8)| match byte {
+        b'*' | b'?' => true,
+        b'[' => closes(at),
+        _ => false,
+    };
+    pattern.iter().enumerate().any(wild)
+}
+
+/// Whether `pattern` is other than the text that it matches: it is wild, or has escapes.
 pub fn is_pattern(pattern: &[u8]) -> bool {
-    pattern
-        .iter()
-        .any(|byte| matches!(byte, b'*' | b'?' | b'[' | b'\\'))
+    pattern.contains(&b'\\') || is_wild(pattern)
 }
 
 /// Appends `text` so that as a pattern it means itself.
@@ -262,6 +272,21 @@ mod tests {
         assert_eq!(trim(text, b"/*", End::Tail, false), b"a/b");
         assert_eq!(trim(text, b"/*", End::Tail, true), b"a");
         assert_eq!(trim(text, b"x", End::Start, true), text);
+    }
+
+    #[test]
+    fn an_open_bracket_alone_is_no_pattern() {
+        for (text, expected) in [
+            ("[", false),
+            ("a[b", false),
+            ("]a[", false),
+            ("[a]", true),
+            ("a*", true),
+            ("x", false),
+        ] {
+            assert_eq!(is_wild(text.as_bytes()), expected, "{text}");
+        }
+        assert!(is_pattern(br"\x") && !is_wild(br"\x"));
     }
 
     #[test]

@@ -39,10 +39,7 @@ fn descend(
         }
         return;
     }
-    if !component
-        .iter()
-        .any(|byte| matches!(byte, b'*' | b'?' | b'['))
-    {
+    if !pattern::is_wild(component) {
         prefix.extend(pattern::unescape(component));
         match after {
             [] if directories.exists(&prefix) => found.push(prefix),

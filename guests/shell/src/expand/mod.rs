@@ -61,12 +61,7 @@ impl Shell {
     }
 
     fn expand_pathname(&mut self, field: Field, out: &mut Vec<Bytes>) {
-        let special = |pattern: &Bytes| {
-            pattern
-                .iter()
-                .any(|byte| matches!(byte, b'*' | b'?' | b'['))
-        };
-        if let Some(pattern) = field.pattern.filter(special)
+        if let Some(pattern) = field.pattern.filter(|pattern| pattern::is_wild(pattern))
             && !self.options.noglob()
         {
             let found = glob::expand(&pattern, self.dotglob, &pathname::Tree { shell: self });
