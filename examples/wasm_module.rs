@@ -66,7 +66,11 @@ async fn run() -> Result<()> {
     let runtime = WasmRuntime::builder().build()?;
     let mut random = [0; 16];
     getrandom::fill(&mut random).map_err(|_| {
-        Error::new(ErrorKind::Unavailable, "example.run", "the host has no randomness")
+        Error::new(
+            ErrorKind::Unavailable,
+            "example.run",
+            "the host has no randomness",
+        )
     })?;
     let id = SandboxId::from_random(random);
     let spec = SandboxSpec::builder(id, Source::Image("base".into()))

@@ -91,6 +91,7 @@ pub(super) fn image() -> Result<Image> {
     for (path, mode) in DIRS {
         tree.dir(path, mode)?;
     }
+    tree.devices()?;
     tree.dir_of("/home/user", 0o755, 1000)?;
     for (path, text) in LINKS {
         tree.link(path, text)?;

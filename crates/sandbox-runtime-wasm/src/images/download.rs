@@ -34,7 +34,7 @@ pub(super) async fn download(package: &Package, base: &str, reporter: &Reporter)
     let message = format!("fetching {} {}", package.name, package.version);
     reporter.bytes(&message, 0, Some(package.bytes));
     let mut response = get(&client, url, package).await?;
-    let mut file = tempfile::tempfile().map_err(|e| kept(e))?;
+    let mut file = tempfile::tempfile().map_err(kept)?;
     let mut digest = Sha256::new();
     let mut received = 0;
     while let Some(chunk) = response.chunk().await.map_err(|e| cut_off(package, e))? {

@@ -3,6 +3,7 @@
 use sandbox_core::Result;
 
 use crate::fs::{Caller, FileSystem, FileTime, Limits, OpenOptions, Snapshot};
+use crate::wasi::devices;
 
 /// When every file of an image was made, 2024-01-01: the same image is the same bytes everywhere.
 const MADE: FileTime = FileTime::from_nanos(1_704_067_200_000_000_000);
@@ -38,6 +39,14 @@ impl Tree {
 
     pub(super) fn snapshot(&self) -> Snapshot {
         self.0.snapshot()
+    }
+
+    /// Puts the files of the devices in, so that no sandbox has to make them.
+    ///
+    /// # Errors
+    /// `Internal`: there is room.
+    pub(super) fn devices(&mut self) -> Result<()> {
+        devices::install(&mut self.0, ROOT).map_err(|e| failed(e, "/dev"))
     }
 
     /// Makes a directory, or changes its mode.

@@ -95,10 +95,10 @@ impl<'a> Seen<'a> {
 
     fn payload(&mut self, payload: &Payload<'_>) -> Result<(), Refused> {
         match payload {
-            Payload::Version { encoding, .. } => {
-                if *encoding == Encoding::Component && self.kind == Kind::Module {
-                    return Err(Refused::Malformed("a component in a module".to_owned()));
-                }
+            Payload::Version { encoding, .. }
+                if *encoding == Encoding::Component && self.kind == Kind::Module =>
+            {
+                return Err(Refused::Malformed("a component in a module".to_owned()));
             }
             Payload::TypeSection(types) => {
                 self.items(types.count())?;

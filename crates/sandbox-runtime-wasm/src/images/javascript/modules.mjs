@@ -629,7 +629,7 @@ export async function run_module(code, dir, file) {
         if (name.startsWith('qjs:')) return name;
         return resolve(name, dir);
     };
-    const pattern = /(^\s*(?:import|export)\b[^'"`;]*?(?:\bfrom\s*)?)(['"])([^'"\n]+)\2/gm;
+    const pattern = /((?:^|;)\s*(?:import|export)\b[^'"`;]*?(?:\bfrom\s*)?)(['"])([^'"\n]+)\2/gm;
     const text = code.replace(/^#!.*/, '').replace(pattern, (_, before, mark, name) => `${before}${mark}${place(name)}${mark}`);
     const url = `file://${file ?? `${dir}/[eval]`}`;
     const header = `import.meta.url = ${JSON.stringify(url)}; import.meta.dirname = ${JSON.stringify(dir)};`;
