@@ -145,11 +145,7 @@ async fn writing_to_a_pipe_that_nobody_reads_ends_who_does_not_care() {
 #[tokio::test]
 async fn a_program_without_a_library_has_its_working_directory() {
     let guest = Guest::with(Limits::default(), &super::guest::program("plain"));
-    let mut files = guest.machine.files.lock();
-    files
-        .make_dir("/tmp/work", 0o777, Caller::default())
-        .unwrap();
-    drop(files);
+    make_work(&guest);
     let run = guest
         .run(HostCommand {
             cwd: Some("/tmp/work".to_owned()),
@@ -172,11 +168,7 @@ async fn a_program_without_a_library_has_its_working_directory() {
 async fn relative_paths_start_at_the_working_directory() {
     for area in ["working-directory", "change-directory"] {
         let guest = Guest::new();
-        let mut files = guest.machine.files.lock();
-        files
-            .make_dir("/tmp/work", 0o777, Caller::default())
-            .unwrap();
-        drop(files);
+        make_work(&guest);
         let run = guest
             .run(HostCommand {
                 cwd: Some("/tmp/work".to_owned()),
@@ -185,6 +177,12 @@ async fn relative_paths_start_at_the_working_directory() {
             .await;
         assert_eq!(run.status, ExitStatus::from_code(0), "{area}: {}", run.err);
     }
+}
+
+fn make_work(guest: &Guest) {
+    let mut files = guest.machine.files.lock();
+    let made = files.make_dir("/tmp/work", 0o777, Caller::default());
+    made.unwrap();
 }
 
 fn piped(args: &[&str]) -> HostCommand {
