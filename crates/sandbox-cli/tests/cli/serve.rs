@@ -23,6 +23,7 @@ async fn each_mistake_ends_the_start_with_one_line() {
     fs::write(at("unknown.toml"), "[docker]\nnetwrk = \"x\"").unwrap();
     fs::write(at("broken.toml"), "a = 1\nb = [").unwrap();
     fs::write(at("filter.toml"), "[log]\nfilter = \"a=b=c\"").unwrap();
+    fs::write(at("processes.toml"), "[wasm]\nmax_processes = 0").unwrap();
     for (rest, says) in [
         (
             vec!["--config".to_owned(), at("missing.toml")],
@@ -35,8 +36,8 @@ async fn each_mistake_ends_the_start_with_one_line() {
         (vec!["--config".to_owned(), at("broken.toml")], "line 2"),
         (vec!["--config".to_owned(), at("filter.toml")], "log.filter"),
         (
-            vec!["--runtime".to_owned(), "wasm".to_owned()],
-            "no wasm runtime",
+            vec!["--config".to_owned(), at("processes.toml")],
+            "wasm.max_processes",
         ),
         (
             vec!["--runtime".to_owned(), "dcker".to_owned()],

@@ -69,10 +69,13 @@ impl RemoteRuntime {
         let stop = CancellationToken::new();
         let listening = stop.clone().drop_guard();
         let told = listen(client.clone(), ending.clone(), stop).await?;
+        let mut capabilities: Capabilities = runtime.capabilities.into();
+        // The server holds its sandboxes: they outlive this program, if not always the server.
+        capabilities.recover = true;
         Ok(Arc::new(Guarded::new(Arc::new(Self {
             client,
             name: runtime.name,
-            capabilities: runtime.capabilities.into(),
+            capabilities,
             config,
             ending,
             told,
