@@ -9,7 +9,7 @@ use sandbox_core::{Error, Result};
 use crate::capabilities;
 use crate::engine::{Engine, EngineOptions};
 use crate::events::Events;
-use crate::images::Images;
+use crate::images::{ImageStore, Images, ImagesOptions};
 use crate::kernel::Kernel;
 use crate::net::{Hub, NetworkConfig};
 use crate::programs::ModuleLimits;
@@ -105,8 +105,8 @@ impl WasmBuilder {
     }
 
     /// Where fetched images and compiled programs are kept: a directory that is this user's alone,
-    /// made when it is missing. Processes share it. Default: `sandbox/wasm` in the user's directory
-    /// for caches.
+    /// made when it is missing. Processes share it. Default: what `SANDBOX_IMAGES_DIR` and
+    /// `SANDBOX_CACHE_DIR` name, else this user's directories for data and for caches.
     pub fn cache_dir(mut self, directory: impl Into<PathBuf>) -> Self {
         self.cache_dir = Some(directory.into());
         self
@@ -186,7 +186,14 @@ impl WasmBuilder {
         })?;
         let engine = Arc::new(engine);
         // Guests go on meanwhile.
-        let images = Images::new(engine.clone(), None, workers.div_ceil(2));
+        let below = |name| self.cache_dir.as_ref().map(|dir| dir.join(name));
+        let options = ImagesOptions {
+            store: below("images").map(ImageStore::at),
+            compiled: below("compiled"),
+            modules: self.modules,
+            threads: workers.div_ceil(2),
+        };
+        let images = Images::new(engine.clone(), options);
         let kernel = Kernel::new(engine, workers)?;
         let shared = Shared {
             kernel,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use sandbox_core::egress::{EgressMode, EgressRules};
 use sandbox_core::{
-    ErrorKind, RecoveredState, Resources, Runtime, Sandbox, SandboxExt, SandboxId, SandboxPath,
+    Command, ErrorKind, RecoveredState, Resources, Runtime, Sandbox, SandboxExt, SandboxId, SandboxPath,
     SandboxSpec, SandboxSpecBuilder, Source, WriteOptions, byte_stream,
 };
 use sandbox_runtime_wasm::{WasmBuilder, WasmRuntime};
@@ -210,6 +210,34 @@ async fn what_was_begun_before_the_end_ends_with_an_error_and_leaves_nothing() {
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(content.body.next().await.is_none());
     assert!(watched.next().await.is_none());
+}
+
+#[tokio::test]
+async fn compiled_code_is_kept_where_it_was_said() {
+    let directory = tempfile::tempdir().unwrap();
+    let cache = directory.path().join("cache");
+    let runtime = builder().cache_dir(&cache).build().unwrap();
+    let sandbox = make(&runtime, spec(1)).await;
+    let output = sandbox.exec(Command::shell("echo hi")).await.unwrap();
+    assert_eq!(output.stdout_lossy(), "hi\n");
+    let compiled = std::fs::read_dir(cache.join("compiled")).unwrap();
+    assert!(compiled.count() > 0);
+}
+
+#[tokio::test]
+async fn a_program_over_the_limit_of_the_builder_is_refused() {
+    let runtime = builder().max_module_bytes(7).build().unwrap();
+    let sandbox = make(&runtime, spec(1)).await;
+    let options = WriteOptions {
+        mode: Some(0o755),
+        ..WriteOptions::default()
+    };
+    let module = byte_stream(&b"\0asm\x01\0\0\0"[..]);
+    sandbox.write(&file(), module, options).await.unwrap();
+    let refused = sandbox.spawn(Command::argv([file().as_str()])).await;
+    let refused = refused.unwrap_err();
+    let told = (refused.kind(), refused.field());
+    assert_eq!(told, (ErrorKind::LimitExceeded, Some("command")));
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The images of one runtime.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
@@ -35,11 +36,23 @@ struct Inner {
     used: Lock<HashMap<&'static str, Arc<Image>>>,
 }
 
+/// How images are found and compiled.
+#[derive(Debug, Default)]
+pub(crate) struct ImagesOptions {
+    /// Where pulled ones are; without it, this user's.
+    pub(crate) store: Option<ImageStore>,
+    /// Where compiled code is kept; without it, in this user's directory for caches.
+    pub(crate) compiled: Option<PathBuf>,
+    /// What programs that sandboxes bring may be.
+    pub(crate) modules: ModuleLimits,
+    /// On how many threads at most code is compiled.
+    pub(crate) threads: usize,
+}
+
 impl Images {
-    /// The images of `store`, or of this user's where it is not given; code is compiled by
-    /// `engine` on at most `threads` threads.
-    pub(crate) fn new(engine: Arc<Engine>, store: Option<ImageStore>, threads: usize) -> Self {
-        let disk = places::compiled().and_then(|dir| {
+    /// Images whose code `engine` compiles.
+    pub(crate) fn new(engine: Arc<Engine>, options: ImagesOptions) -> Self {
+        let disk = options.compiled.or_else(places::compiled).and_then(|dir| {
             let failed = |error: &std::io::Error| {
                 let dir = dir.display();
                 tracing::warn!(%dir, %error, "compiled code is not kept");
@@ -47,10 +60,10 @@ impl Images {
             let opened = DiskCache::open(&dir, engine.engine(), MAX_COMPILED_BYTES);
             opened.inspect_err(failed).ok()
         });
-        let compiler = Compiler::new(engine, disk, ModuleLimits::default(), threads);
+        let compiler = Compiler::new(engine, disk, options.modules, options.threads);
         Self(Arc::new(Inner {
             compiler: Arc::new(compiler),
-            store: store.or_else(|| ImageStore::of_user().ok()),
+            store: options.store.or_else(|| ImageStore::of_user().ok()),
             base: OnceLock::new(),
             used: Lock::default(),
         }))

@@ -31,7 +31,7 @@ mod mirror;
 #[cfg(all(test, feature = "pull"))]
 mod tests;
 
-pub(crate) use catalogue::Images;
+pub(crate) use catalogue::{Images, ImagesOptions};
 pub(crate) use image::Image;
 pub use manifest::{
     Adapt, FileEntry, Manifest, OwnFile, Package, Packed, ProgramEntry, RegistryKind, Source, Step,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sandbox_core::{BoxStream, Error, ErrorKind, Progress, Result};
 
 use super::adapt::adapt;
-use super::catalogue::Images;
+use super::catalogue::{Images, ImagesOptions};
 use super::download::download;
 use super::manifest::Manifest;
 use super::package::{self, Files};
@@ -40,7 +40,12 @@ pub fn pull(
             processes: PROCESSES,
         };
         let engine = Arc::new(Engine::new(&options)?);
-        let images = Images::new(engine, Some(store), 1);
+        let options = ImagesOptions {
+            store: Some(store),
+            threads: 1,
+            ..ImagesOptions::default()
+        };
+        let images = Images::new(engine, options);
         images.compile(&manifest.name).await
     })
 }

@@ -36,7 +36,7 @@ pub use run::Run;
 pub use sources::EPOCH_SECONDS;
 
 use crate::engine::Engine;
-use crate::images::Images;
+use crate::images::{Images, ImagesOptions};
 use crate::origin::Catalogue;
 
 /// Runs recipes. It compiles programs for itself; a clone shares them.
@@ -54,7 +54,11 @@ impl Deterministic {
     /// `Internal`; a defect.
     pub fn new() -> Result<Self> {
         let engine = Arc::new(Engine::deterministic()?);
-        let images = Arc::new(Images::new(engine.clone(), None, 2));
+        let options = ImagesOptions {
+            threads: 2,
+            ..ImagesOptions::default()
+        };
+        let images = Arc::new(Images::new(engine.clone(), options));
         Ok(Self { engine, images })
     }
 
