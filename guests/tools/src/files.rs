@@ -15,4 +15,5 @@ pub mod rm;
 pub mod stat;
 pub mod target;
 pub mod touch;
+pub mod truncate;
 pub mod version;

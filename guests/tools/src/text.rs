@@ -1,8 +1,10 @@
 //! Programs that pass data through.
 
 pub mod cat;
+pub mod dd;
 pub mod dump;
 pub mod head;
+pub mod reverse;
 pub mod seq;
 pub mod simple;
 pub mod tail;
