@@ -11,7 +11,7 @@ pub(crate) struct Case {
 }
 
 fn directory() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/shell/cases")
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(crate::CASES)
 }
 
 /// The names of the files.

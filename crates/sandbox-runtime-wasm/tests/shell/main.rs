@@ -10,6 +10,9 @@ mod sandboxed;
 use cases::Case;
 use sandboxed::Sandboxed;
 
+/// Where the files of cases are, from the package.
+const CASES: &str = "tests/shell/cases";
+
 /// What a case gave: standard output and status.
 type Outcome = (String, i32);
 
