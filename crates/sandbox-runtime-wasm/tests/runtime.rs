@@ -5,8 +5,8 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use sandbox_core::egress::{EgressMode, EgressRules};
 use sandbox_core::{
-    Command, ErrorKind, RecoveredState, Resources, Runtime, Sandbox, SandboxExt, SandboxId, SandboxPath,
-    SandboxSpec, SandboxSpecBuilder, Source, WriteOptions, byte_stream,
+    Command, ErrorKind, RecoveredState, Resources, Runtime, Sandbox, SandboxExt, SandboxId,
+    SandboxPath, SandboxSpec, SandboxSpecBuilder, Source, WriteOptions, byte_stream,
 };
 use sandbox_runtime_wasm::{WasmBuilder, WasmRuntime};
 
