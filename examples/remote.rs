@@ -1,6 +1,6 @@
 //! The same program on the Docker daemon of this machine and on a server far away: one line chooses.
 //!
-//! `cargo run --example remote --features client` runs it here; with `SANDBOX_URL` and
+//! `cargo run --example remote --features client,docker` runs it here; with `SANDBOX_URL` and
 //! `SANDBOX_API_KEY` it runs on that server. `SANDBOX_IMAGE` names another image than
 //! `debian:12-slim`.
 

@@ -1,10 +1,4 @@
 #![doc = include_str!("../README.md")]
-// Goes once the runtime is whole.
-#![expect(
-    dead_code,
-    unused_imports,
-    reason = "the runtime over the kernel is not there yet"
-)]
 
 mod abi;
 mod builder;
