@@ -82,7 +82,8 @@ impl Engine {
         })
     }
 
-    /// The bare engine, for compiling.
+    /// The bare engine, for tests that compile for themselves.
+    #[cfg(test)]
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
         &self.wasmtime
     }

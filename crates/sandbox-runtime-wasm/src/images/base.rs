@@ -103,7 +103,7 @@ pub(super) fn image() -> Result<Image> {
         install(&mut tree, program, names)?;
     }
     let programs = embedded().iter().map(|e| e.program.clone());
-    Image::new(NAME, tree.snapshot(), ProgramSet::new(programs), &[])
+    Image::new(tree.snapshot(), ProgramSet::new(programs), &[])
 }
 
 /// Puts the stub of `program` where its names lead to: a program of one name at that name.

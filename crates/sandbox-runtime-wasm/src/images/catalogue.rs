@@ -117,6 +117,7 @@ impl Images {
         Ok(())
     }
 
+    #[cfg(feature = "pull")]
     pub(super) fn store_of(&self) -> Result<ImageStore> {
         self.store().cloned()
     }

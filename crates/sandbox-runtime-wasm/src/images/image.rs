@@ -11,8 +11,6 @@ use crate::programs::ProgramSet;
 /// a sandbox from it takes the same time whatever its size.
 #[derive(Debug)]
 pub(crate) struct Image {
-    /// Its name, without a version.
-    pub(crate) name: Arc<str>,
     /// Its files.
     pub(crate) files: Snapshot,
     /// What they take.
@@ -34,7 +32,6 @@ impl Image {
     /// # Errors
     /// `Internal`: what it checks is a constant.
     pub(super) fn new(
-        name: &str,
         files: Snapshot,
         programs: ProgramSet,
         env: &[(String, String)],
@@ -42,7 +39,6 @@ impl Image {
         let mut all = vec![("LANG".to_owned(), "C.UTF-8".to_owned())];
         all.extend_from_slice(env);
         Ok(Self {
-            name: name.into(),
             usage: files.usage(),
             files,
             programs,

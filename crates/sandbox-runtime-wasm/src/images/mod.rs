@@ -32,7 +32,6 @@ mod mirror;
 mod tests;
 
 pub(crate) use catalogue::{Images, ImagesOptions};
-pub(crate) use image::Image;
 pub use manifest::{
     Adapt, FileEntry, Manifest, OwnFile, Package, Packed, ProgramEntry, RegistryKind, Source, Step,
     StepKind, Stub,

@@ -4,8 +4,11 @@
 //! program; the key changes with it, so that what another version fetched is not taken for this
 //! one's.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs;
+#[cfg(feature = "pull")]
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
+#[cfg(feature = "pull")]
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -107,7 +110,11 @@ impl ImageStore {
         self.dir
             .join(format!("{}@{}", manifest.name, manifest.key()))
     }
+}
 
+/// Putting images in.
+#[cfg(feature = "pull")]
+impl ImageStore {
     /// Makes the directory, and takes the lock on an image: others that fetch it wait.
     pub(super) fn lock(&self, manifest: &Manifest) -> Result<File> {
         let lock = || {
@@ -160,7 +167,10 @@ impl ImageStore {
         };
         install().map_err(|e| self.failed("cannot be written to", e))
     }
+}
 
+/// Taking images out.
+impl ImageStore {
     /// The image of `manifest`, over the tree of `base`.
     ///
     /// # Errors
@@ -197,12 +207,7 @@ impl ImageStore {
             programs.push(program);
         }
         let env: Vec<_> = manifest.env.clone().into_iter().collect();
-        Image::new(
-            &manifest.name,
-            tree.snapshot(),
-            ProgramSet::new(programs),
-            &env,
-        )
+        Image::new(tree.snapshot(), ProgramSet::new(programs), &env)
     }
 
     fn failed(&self, what: &str, error: io::Error) -> Error {

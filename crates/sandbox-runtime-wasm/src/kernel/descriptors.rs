@@ -13,8 +13,6 @@ pub(crate) type Fd = u32;
 pub(crate) struct Descriptor {
     /// What it stands for.
     pub(crate) description: Arc<Description>,
-    /// The rights that preview 1's `fd_fdstat_get` shows and `fd_fdstat_set_rights` narrows.
-    pub(crate) rights: (u64, u64),
     /// The name of a preopened directory, for `fd_prestat_dir_name`.
     pub(crate) preopen: Option<&'static str>,
 }
@@ -24,7 +22,6 @@ impl Descriptor {
     pub(crate) fn new(description: Arc<Description>) -> Self {
         Self {
             description,
-            rights: (u64::MAX, u64::MAX),
             preopen: None,
         }
     }
@@ -47,6 +44,7 @@ impl Descriptors {
     }
 
     /// The limit.
+    #[cfg(any(test, feature = "components"))]
     pub(crate) fn limit(&self) -> u32 {
         self.limit
     }
@@ -63,15 +61,6 @@ impl Descriptors {
     /// `BADF`.
     pub(crate) fn get(&self, fd: Fd) -> Result<&Descriptor> {
         let entry = self.entries.get(fd as usize).and_then(Option::as_ref);
-        entry.ok_or(Errno::BADF)
-    }
-
-    /// What `fd` is, to be changed.
-    ///
-    /// # Errors
-    /// `BADF`.
-    pub(crate) fn get_mut(&mut self, fd: Fd) -> Result<&mut Descriptor> {
-        let entry = self.entries.get_mut(fd as usize).and_then(Option::as_mut);
         entry.ok_or(Errno::BADF)
     }
 
@@ -124,6 +113,7 @@ impl Descriptors {
     }
 
     /// Every open descriptor.
+    #[cfg(any(test, feature = "components"))]
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Fd, &Descriptor)> {
         let numbered = self.entries.iter().enumerate();
         numbered.filter_map(|(fd, entry)| Some((fd as Fd, entry.as_ref()?)))

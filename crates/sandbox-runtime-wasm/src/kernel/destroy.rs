@@ -12,21 +12,18 @@ use super::machine::Machine;
 impl Machine {
     /// Stops every process where it is, and every deadline; returns when nothing runs any more.
     /// Idempotent.
+    #[cfg(test)]
     pub(crate) async fn pause(&self) {
         self.group.pause();
         self.group.quiet().await;
     }
 
     /// Goes on after [`pause`](Self::pause). Idempotent.
+    #[cfg(test)]
     pub(crate) fn resume(&self) {
-        if !self.is_destroyed() {
+        if !self.destroyed.load(Ordering::Relaxed) {
             self.group.resume();
         }
-    }
-
-    /// Whether [`destroy`](Self::destroy) was called.
-    pub(crate) fn is_destroyed(&self) -> bool {
-        self.destroyed.load(Ordering::Relaxed)
     }
 
     /// Ends every process, wherever it is and also while paused, without waiting for it. Nothing

@@ -1,6 +1,5 @@
 //! Reading and writing of whatever a descriptor stands for.
 
-use std::future::poll_fn;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
@@ -9,49 +8,11 @@ use super::errno::{Errno, Result};
 use super::files::OpenHandle;
 use super::process::Process;
 
-/// The most bytes that one call moves: the thread is not given back in between.
-pub(crate) const MAX_TRANSFER: usize = 1 << 20;
-
-impl Process {
-    /// Reads from `description` at its position: at most [`MAX_TRANSFER`] bytes, 0 at the end.
-    ///
-    /// # Errors
-    /// `BADF` when it is not open for reading, `ISDIR`, `AGAIN` where it would wait and may not,
-    /// `INTR`, those of sockets.
-    pub(crate) async fn read(&self, description: &Description, into: &mut [u8]) -> Result<usize> {
-        let length = into.len().min(MAX_TRANSFER);
-        let into = &mut into[..length];
-        let nonblocking = description.is_nonblocking();
-        let read = poll_fn(|cx| or_again(description.poll_read(cx, into), nonblocking));
-        self.interruptible(read).await
-    }
-
-    /// Writes to `description` at its position: at most [`MAX_TRANSFER`] bytes, at least one.
-    ///
-    /// # Errors
-    /// `BADF` when it is not open for writing, `PIPE` when nobody reads (and `SIGPIPE` is on its
-    /// way), `NOSPC`, `FBIG`, `NOBUFS`, `AGAIN` where it would wait and may not, `INTR`, those of
-    /// sockets.
-    pub(crate) async fn write(&self, description: &Description, bytes: &[u8]) -> Result<usize> {
-        let bytes = &bytes[..bytes.len().min(MAX_TRANSFER)];
-        let nonblocking = description.is_nonblocking();
-        let write = poll_fn(|cx| or_again(description.poll_write(cx, self, bytes), nonblocking));
-        match self.interruptible(write).await {
-            Err(Errno::PIPE) => Err(self.broken_pipe()),
-            result => result,
-        }
-    }
-}
-
-fn or_again<T>(poll: Poll<Result<T>>, nonblocking: bool) -> Poll<Result<T>> {
-    match poll {
-        Poll::Pending if nonblocking => Poll::Ready(Err(Errno::AGAIN)),
-        poll => poll,
-    }
-}
-
 impl Description {
-    /// Reads at the position; see [`Process::read`].
+    /// Reads at the position, 0 bytes at the end.
+    ///
+    /// # Errors
+    /// `BADF` when it is not open for reading, `ISDIR`, those of sockets.
     pub(crate) fn poll_read(&self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<Result<usize>> {
         if !self.read {
             return Poll::Ready(Err(Errno::BADF));
@@ -78,7 +39,11 @@ impl Description {
         })
     }
 
-    /// Writes at the position; see [`Process::write`].
+    /// Writes at the position, at least one byte.
+    ///
+    /// # Errors
+    /// `BADF` when it is not open for writing, `PIPE` when nobody reads, `NOSPC`, `FBIG`, `NOBUFS`,
+    /// those of sockets.
     pub(crate) fn poll_write(
         &self,
         cx: &mut Context<'_>,

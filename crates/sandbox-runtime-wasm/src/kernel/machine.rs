@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use sandbox_core::{Pid, Resources};
 
@@ -144,8 +144,9 @@ impl Machine {
     }
 
     /// Bytes its commands have written for the host so far.
+    #[cfg(test)]
     pub(crate) fn output_bytes(&self) -> u64 {
-        self.output_bytes.load(Ordering::Relaxed)
+        self.output_bytes.load(std::sync::atomic::Ordering::Relaxed)
     }
 }
 

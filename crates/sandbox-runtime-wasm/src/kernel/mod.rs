@@ -40,7 +40,7 @@ use std::sync::Arc;
 
 pub(crate) use account::{Account, Charge};
 pub(crate) use description::{Description, Object, Ready, Socket};
-pub(crate) use descriptors::{Descriptor, Descriptors, Fd};
+pub(crate) use descriptors::{Descriptor, Fd};
 pub(crate) use errno::{Errno, Result};
 pub(crate) use files::{Files, OpenHandle};
 pub(crate) use host::{HostCommand, HostProcess};
@@ -54,7 +54,7 @@ pub(crate) use programs::{LoadError, Programs};
 pub(crate) use signals::Disposition;
 pub(crate) use sources::{Clock, Entropy, HostClock, HostEntropy, nanos};
 pub(crate) use spawn::Request;
-pub(crate) use table::{Children, INIT};
+pub(crate) use table::Children;
 
 use crate::engine::{Engine, Fuel};
 use crate::sched::{Executor, VirtualTime};

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use sandbox_core::Timestamp;
 use sandbox_core::egress::{
-    Decision, Destination, DomainName, EgressPolicy, EgressRules, Environment, Explanation,
-    Protocol, Rule, ScopedPolicy,
+    Decision, Destination, DomainName, EgressPolicy, EgressRules, Environment, Protocol, Rule,
+    ScopedPolicy,
 };
 
 use super::address;
@@ -277,7 +277,8 @@ impl Gate {
     }
 
     /// Which rule decides about `destination`, and why.
-    pub(super) fn explain(&self, destination: &Destination) -> Explanation {
+    #[cfg(test)]
+    pub(super) fn explain(&self, destination: &Destination) -> sandbox_core::egress::Explanation {
         let mut state = self.state.lock();
         let known = self.know(&mut state);
         match state.policy.as_deref() {

@@ -50,8 +50,6 @@ pub use config::NetworkConfig;
 pub use resolver::{ResolveError, Resolver, SystemResolver};
 
 pub(crate) use address::Family;
-pub(crate) use denials::DenialSink;
 pub(crate) use hub::Hub;
-pub(crate) use inbox::Received;
 pub(crate) use network::Network;
 pub(crate) use socket::{Socket, SocketKind, Way};

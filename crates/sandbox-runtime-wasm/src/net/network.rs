@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use sandbox_core::egress::{Destination, DomainName, EgressRules, Explanation};
+use sandbox_core::egress::{DomainName, EgressRules};
 use tokio::sync::Semaphore;
 
 use super::address::Family;
@@ -82,7 +82,11 @@ impl Network {
     }
 
     /// Which rule decides about `destination`, and why.
-    pub(crate) fn explain(&self, destination: &Destination) -> Explanation {
+    #[cfg(test)]
+    pub(crate) fn explain(
+        &self,
+        destination: &sandbox_core::egress::Destination,
+    ) -> sandbox_core::egress::Explanation {
         self.gate.explain(destination)
     }
 

@@ -224,6 +224,7 @@ impl Entry<'_> {
     }
 
     /// Forgets the entry.
+    #[cfg(test)]
     pub(crate) fn remove(&self) {
         for extension in ["head", "code"] {
             let _ = fs::remove_file(self.cache.path(self.wasm, extension));

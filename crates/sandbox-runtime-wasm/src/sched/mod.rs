@@ -23,6 +23,8 @@ mod timers;
 mod tests;
 
 pub(crate) use executor::Executor;
-pub(crate) use group::{Alarm, Group, Sleep};
+#[cfg(feature = "components")]
+pub(crate) use group::Sleep;
+pub(crate) use group::{Alarm, Group};
 pub(crate) use slice::slice_over;
 pub(crate) use time::VirtualTime;

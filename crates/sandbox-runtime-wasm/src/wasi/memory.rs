@@ -13,6 +13,7 @@ pub(crate) struct Guest<'a>(&'a mut [u8]);
 
 impl<'a> Guest<'a> {
     /// A memory by itself.
+    #[cfg(test)]
     pub(super) fn new(bytes: &'a mut [u8]) -> Self {
         Self(bytes)
     }

@@ -2,7 +2,7 @@
 
 use sandbox_core::ProcessEvent;
 
-use super::{Sandbox, finish};
+use super::Sandbox;
 
 #[tokio::test]
 async fn the_sandbox_s_own_loopback_carries_streams_and_datagrams() {

@@ -84,7 +84,6 @@ struct Sandbox {
 struct Finished {
     status: ExitStatus,
     stdout: String,
-    stderr: String,
 }
 
 impl Sandbox {
@@ -208,6 +207,5 @@ async fn finish(process: &HostProcess) -> Finished {
     Finished {
         status: status.expect("it says how it ended"),
         stdout: text("out"),
-        stderr: text("err"),
     }
 }

@@ -5,7 +5,7 @@ use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, SeekFrom, Timespec, Timestamps};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, SeekFrom, Timespec, Timestamps};
 use rustix::io::Errno as HostErrno;
 
 use super::against_host::Call;
